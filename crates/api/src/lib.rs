@@ -1,0 +1,1 @@
+//! The HTTP contract that client and server share

@@ -1,0 +1,3 @@
+//! `custodia`: commands, output and exit codes.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The agent's engine: device, case groups, sealing, store, sync, dossiers

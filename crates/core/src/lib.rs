@@ -1,0 +1,1 @@
+//! Words and mathematics of Custodia: log, custody, exhibits, dossiers. No I/O, clock, randomness or async.

@@ -1,0 +1,1 @@
+//! OpenMLS types to the plain facts that core's rules judge

@@ -1,0 +1,1 @@
+//! Delivery service, blob gateway, sequencer, registry

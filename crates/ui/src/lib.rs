@@ -1,0 +1,1 @@
+//! Pages that the agent serves on loopback

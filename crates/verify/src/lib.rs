@@ -1,0 +1,1 @@
+//! custodia-verify, the judge's offline verifier
