@@ -5,5 +5,6 @@
 pub mod body;
 pub mod intent;
 pub mod kind;
+pub mod receipt;
 pub mod record;
 pub mod wire;

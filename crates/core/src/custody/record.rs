@@ -20,6 +20,11 @@ pub const ENTRY_BYTES: usize = 33;
 #[error("malformed record: {0}")]
 pub struct RecordError(&'static str);
 
+impl RecordError {
+    pub(super) const SALT: Self = Self("a salt is 32 bytes");
+    pub(super) const INDEX: Self = Self("the core part holds another index than the one it is shown under");
+}
+
 /// The commitment of a whole record, `C`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -319,4 +324,4 @@ impl Record {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

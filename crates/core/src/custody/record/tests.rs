@@ -1,6 +1,6 @@
 use super::*;
 
-fn record() -> Record {
+pub(in crate::custody) fn record() -> Record {
     Record {
         core: Core {
             index: 5,
