@@ -339,4 +339,4 @@ impl Deref for SignedIntent {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
