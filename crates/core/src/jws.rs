@@ -156,11 +156,7 @@ impl VerifiedJws {
 
 /// Signs `payload` for one use, naming the signer's certificate by its SHA-256.
 pub fn sign(typ: Typ, certificate: Sha256Digest, payload: &[u8], key: &SigningKey) -> VerifiedJws {
-    let header = Header {
-        alg: "EdDSA".to_owned(),
-        typ: typ.as_str().to_owned(),
-        x5t: URL_SAFE_NO_PAD.encode(certificate.as_bytes()),
-    };
+    let header = Header { alg: "EdDSA".to_owned(), typ: typ.as_str().to_owned(), x5t: URL_SAFE_NO_PAD.encode(certificate.as_bytes()) };
     let header = serde_json::to_vec(&header).expect("a struct of strings serialises");
     let mut text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = key.sign(text.as_bytes());
@@ -231,7 +227,15 @@ mod tests {
     #[test]
     fn damaged_forms_are_refused() {
         let text = signed().text().to_owned();
-        for bad in [String::new(), "..".to_owned(), format!("{text}."), format!("{text}="), format!(" {text}"), text.replace('.', ""), "a".repeat(MAX_JWS_BYTES + 1)] {
+        for bad in [
+            String::new(),
+            "..".to_owned(),
+            format!("{text}."),
+            format!("{text}="),
+            format!(" {text}"),
+            text.replace('.', ""),
+            "a".repeat(MAX_JWS_BYTES + 1),
+        ] {
             assert!(matches!(UnverifiedJws::parse(&bad, Typ::Intent), Err(JwsError::Malformed(_))));
         }
     }
