@@ -10,3 +10,4 @@ pub mod receipt;
 pub mod record;
 pub mod rules;
 pub mod wire;
+pub mod world;
