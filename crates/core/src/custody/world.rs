@@ -8,7 +8,7 @@ use crate::ids::{CaseId, ExhibitId, OfficeId};
 use super::body::{Add, Body, ConsentTo, Disclosure, Handling, MemberChange, Terms};
 use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership};
 use super::intent::Intent;
-use super::record::Commitment;
+use super::record::{ChainHead, ChainSeq, Commitment, Place};
 use super::rules;
 
 /// A case as its records made it.
@@ -20,8 +20,6 @@ pub struct Case {
     pub founder: OfficeId,
     /// Leaves by certificate id.
     pub members: BTreeMap<Sha256Digest, Membership>,
-    /// Commitments of its chain, by sequence number.
-    pub chain: Vec<Commitment>,
 }
 
 /// An exhibit as its records made it.
@@ -43,8 +41,6 @@ pub struct Exhibit {
     pub grants: BTreeSet<Sha256Digest>,
     /// Consents of the originator.
     pub consents: Vec<ConsentTo>,
-    /// Commitments of its chain, by sequence number.
-    pub chain: Vec<Commitment>,
 }
 
 /// Everything, from the records applied so far.
@@ -52,6 +48,9 @@ pub struct Exhibit {
 pub struct World {
     cases: BTreeMap<CaseId, Case>,
     exhibits: BTreeMap<ExhibitId, Exhibit>,
+    /// Commitments by sequence number. A chain begins with the first record that names its id, accepted or refused.
+    case_chains: BTreeMap<CaseId, Vec<Commitment>>,
+    exhibit_chains: BTreeMap<ExhibitId, Vec<Commitment>>,
     /// Disclosures that full-history additions of the running commit still owe: actor, recipient, exhibit.
     owed: BTreeSet<(Sha256Digest, Sha256Digest, ExhibitId)>,
 }
@@ -105,7 +104,8 @@ impl World {
     /// The exhibit's facts for an actor.
     pub fn exhibit_facts(&self, intent: &Intent, signer: Sha256Digest, devices: DeviceLookup<'_>) -> Option<ExhibitFacts> {
         let exhibit = self.exhibits.get(&intent.exhibit?)?;
-        let stands = |seq: u64| usize::try_from(seq).ok().and_then(|seq| exhibit.chain.get(seq));
+        let chain = intent.exhibit.and_then(|id| self.exhibit_chains.get(&id)).map_or(&[][..], Vec::as_slice);
+        let stands = |seq: u64| usize::try_from(seq).ok().and_then(|seq| chain.get(seq));
         let recipient = match &intent.body {
             Body::Disclosure(Disclosure::Grant { device, .. }) => devices(device).map(|(facts, _)| {
                 let member = self.cases.get(&exhibit.case).and_then(|case| case.members.get(device));
@@ -149,13 +149,21 @@ impl World {
         Some(ChangeFacts { intent_matches_commit: removed_are_members && added_are_new, adds, removes, after, undisclosed_for_full: 0 })
     }
 
+    /// The place that the next record of a case takes.
+    pub fn next_in_case(&self, id: CaseId) -> Place<CaseId> {
+        Place::after(id, self.case_chains.get(&id).and_then(|chain| head(chain)))
+    }
+
+    /// The place that the next record of an exhibit takes.
+    pub fn next_in_exhibit(&self, id: ExhibitId) -> Place<ExhibitId> {
+        Place::after(id, self.exhibit_chains.get(&id).and_then(|chain| head(chain)))
+    }
+
     /// Puts a record's commitment at the end of its chains, accepted or not.
     pub fn extend_chains(&mut self, case: CaseId, exhibit: Option<ExhibitId>, commitment: Commitment) {
-        if let Some(case) = self.cases.get_mut(&case) {
-            case.chain.push(commitment);
-        }
-        if let Some(exhibit) = exhibit.and_then(|id| self.exhibits.get_mut(&id)) {
-            exhibit.chain.push(commitment);
+        self.case_chains.entry(case).or_default().push(commitment);
+        if let Some(id) = exhibit {
+            self.exhibit_chains.entry(id).or_default().push(commitment);
         }
     }
 
@@ -167,7 +175,7 @@ impl World {
             (Body::CaseCreate(body), _) => {
                 let founder = Membership { first_ring: 1, left: false };
                 let members = body.members.iter().map(|add| (add.certificate, founder)).collect();
-                let case = Case { ring_version: body.ring_version, founder: office.clone(), members, chain: Vec::new() };
+                let case = Case { ring_version: body.ring_version, founder: office.clone(), members };
                 self.cases.entry(intent.case).or_insert(case);
             }
             (Body::MemberChange(body), _) => self.change_members(intent.case, signer, body),
@@ -186,7 +194,6 @@ impl World {
                     originator: office.clone(),
                     grants: BTreeSet::new(),
                     consents: Vec::new(),
-                    chain: Vec::new(),
                 };
                 self.exhibits.entry(id).or_insert(exhibit);
             }
@@ -230,6 +237,11 @@ impl World {
             }
         }
     }
+}
+
+fn head(chain: &[Commitment]) -> Option<ChainHead> {
+    let seq = ChainSeq(u64::try_from(chain.len().checked_sub(1)?).ok()?);
+    chain.last().map(|&commitment| ChainHead { seq, commitment })
 }
 
 impl Exhibit {
