@@ -5,5 +5,6 @@
 
 pub mod digest;
 pub mod ids;
+pub mod log;
 pub mod secret;
 pub mod time;
