@@ -17,10 +17,9 @@ use ed25519_dalek::SigningKey;
 
 use super::cosignature::{Cosignature, CosignerKey};
 use super::error::{Form, LogError};
-use super::merkle::{
-    ConsistencyProof, InclusionProof, LeafIndex, MerkleError, NodeHash, RootHash, TreeSize, verify_consistency, verify_inclusion,
-};
+use super::merkle::{LeafIndex, MerkleError, NodeHash, RootHash, TreeSize};
 use super::note::{KeyKind, KeyName, NoteKey, NoteSignature, SignedNote, VerifierKey};
+use super::proof::{ConsistencyProof, InclusionProof, verify_consistency, verify_inclusion};
 use super::text::{base64_hash, decimal, to_base64};
 
 /// The name of a log, such as `custody.example.org/log`; it is also the name of the log's key.

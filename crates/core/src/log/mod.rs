@@ -5,7 +5,8 @@
 //! from a check of the log's own signature, and a proof is only ever judged against one or against a root given by hand.
 //!
 //! ```text
-//! merkle       the tree: sizes, hashes, frontier, proofs          (RFC 6962, RFC 9162)
+//! merkle       the tree: sizes, hashes, frontier                  (RFC 6962, RFC 9162)
+//! proof        inclusion and consistency: made and verified       (RFC 6962, RFC 9162)
 //! tile         the tree and its entries as files for everybody    (C2SP tlog-tiles)
 //! note         text with signatures, keys                         (C2SP signed-note)
 //! checkpoint   a head of the tree, signed by the log              (C2SP tlog-checkpoint)
@@ -19,6 +20,7 @@ pub mod cosignature;
 pub mod merkle;
 pub mod note;
 pub mod policy;
+pub mod proof;
 pub mod proof_file;
 pub mod tile;
 
@@ -30,11 +32,12 @@ mod text;
 pub use checkpoint::{Checkpoint, LogKey, LogSigner, Origin, SignedCheckpoint, VerifiedCheckpoint};
 pub use cosignature::{Cosignature, CosignatureTime, Cosigner, CosignerKey};
 pub use error::{Form, LogError};
-pub use merkle::{
-    ConsistencyProof, Frontier, InclusionProof, LeafIndex, MerkleError, NodeHash, NodeId, RootHash, TreeSize, consistency_nodes,
-    consistency_proof, inclusion_nodes, inclusion_proof, leaf_hash, node_hash, verify_consistency, verify_inclusion,
-};
+pub use merkle::{Frontier, LeafIndex, MerkleError, NodeHash, NodeId, RootHash, TreeSize, leaf_hash, node_hash};
 pub use note::{KeyId, KeyKind, KeyName, NoteKey, NoteSignature, SignedNote, VerifiedNote, VerifierKey};
 pub use policy::{Policy, PolicyVerdict};
+pub use proof::{
+    ConsistencyProof, InclusionProof, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, verify_consistency,
+    verify_inclusion,
+};
 pub use proof_file::ProofFile;
 pub use tile::{Tile, TileContent};

@@ -11,9 +11,10 @@
 
 use super::checkpoint::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
 use super::error::{Form, LogError};
-use super::merkle::{InclusionProof, LeafIndex, MAX_PROOF_HASHES, NodeHash};
+use super::merkle::{LeafIndex, NodeHash};
 use super::note::MAX_NOTE_BYTES;
 use super::policy::{Policy, PolicyVerdict};
+use super::proof::{InclusionProof, MAX_PROOF_HASHES};
 use super::text::{base64, base64_hash, decimal, to_base64};
 
 /// The most bytes of the extra data, decoded.
