@@ -3,8 +3,11 @@
 //! Formats: `docs/spec/custody.md`. Rules: `docs/RULES.md`.
 
 pub mod body;
+pub mod facts;
 pub mod intent;
 pub mod kind;
 pub mod receipt;
 pub mod record;
+pub mod rules;
 pub mod wire;
+pub mod world;

@@ -5,6 +5,8 @@
 
 pub mod custody;
 pub mod digest;
+pub mod finding;
+pub mod identity;
 pub mod ids;
 pub mod jws;
 pub mod secret;

@@ -81,9 +81,7 @@ pub struct RingWrap {
 pub struct AuditorWrap {
     /// The auditor's certificate id.
     pub certificate: Sha256Digest,
-    /// HPKE encapsulated key.
-    pub enc: Base64Url,
-    /// HPKE ciphertext.
+    /// HPKE encapsulated key and ciphertext (`docs/spec/identity.md`).
     pub wrap: Base64Url,
 }
 
@@ -339,4 +337,4 @@ impl Deref for SignedIntent {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -113,7 +113,7 @@ fn an_opening_without_purpose_reason_exhibit_or_chain_is_refused() {
         |intent| intent.body = Body::HoldPlace(Nothing {}),
         |intent| intent.body = Body::MemberLeave(Nothing {}),
         |intent| {
-            let wrap = AuditorWrap { certificate: certificate(), enc: Base64Url(vec![]), wrap: Base64Url(vec![]) };
+            let wrap = AuditorWrap { certificate: certificate(), wrap: Base64Url(vec![]) };
             intent.sealed = Some(Sealed { auditors: vec![wrap; MAX_AUDITORS + 1], ..sealed() });
         },
     ];
