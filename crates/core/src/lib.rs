@@ -9,5 +9,6 @@ pub mod finding;
 pub mod identity;
 pub mod ids;
 pub mod jws;
+pub mod log;
 pub mod secret;
 pub mod time;
