@@ -24,6 +24,22 @@ fn rule_ids(text: &str) -> BTreeSet<String> {
     words(text, |character| character.is_alphanumeric() || character == '-').filter(|word| is_rule_id(word)).map(str::to_owned).collect()
 }
 
+/// The names of the functions in a text.
+fn functions(text: &str) -> impl Iterator<Item = &str> {
+    text.split("fn ").skip(1).filter_map(|rest| words(rest, |character| character.is_alphanumeric() || character == '_').next())
+}
+
+/// The rule ids that a text of tests carries: named outright, or by a function `aaa_00_…`.
+fn tested_ids(tests: &str) -> BTreeSet<String> {
+    let mut ids = rule_ids(tests);
+    for name in functions(tests) {
+        if let [letters, digits, _] = name.splitn(3, '_').collect::<Vec<_>>()[..] {
+            ids.extend(rule_ids(&format!("{}-{digits}", letters.to_uppercase())));
+        }
+    }
+    ids
+}
+
 /// The code of a source file, and its tests: a file of tests has no code.
 fn code_and_tests(file: &Source) -> (&str, &str) {
     let of_tests = file.path.starts_with("tests/") || file.path.contains("/tests/") || file.path.ends_with("/tests.rs");
@@ -40,19 +56,27 @@ fn holds_rules(path: &str) -> bool {
         && path.rsplit_once('/').is_some_and(|(folder, name)| name.starts_with("rules") || folder.split('/').any(|part| part == "rules"))
 }
 
+/// The rule ids in the first cell of a table's row.
+fn first_cell_ids(row: &str) -> BTreeSet<String> {
+    rule_ids(row.split('|').next().unwrap_or_default())
+}
+
 /// Where the rules of the code, their rows in the document and the tests that name them do not agree.
 fn disagreements(rust: &[Source], document: &str) -> Vec<String> {
     let mut code = BTreeSet::new();
     let mut tested = BTreeSet::new();
+    let mut names = BTreeSet::new();
     for file in rust {
         let (program, tests) = code_and_tests(file);
         if holds_rules(&file.path) {
             code.extend(rule_ids(program));
         }
-        tested.extend(rule_ids(tests));
+        tested.extend(tested_ids(tests));
+        names.extend(functions(tests));
     }
-    let rows: Vec<String> =
-        document.lines().filter_map(|line| line.strip_prefix('|')).filter_map(|row| row.split('|').next()).flat_map(rule_ids).collect();
+    let rules: Vec<&str> =
+        document.lines().filter_map(|line| line.strip_prefix('|')).filter(|row| !first_cell_ids(row).is_empty()).collect();
+    let rows: Vec<String> = rules.iter().flat_map(|row| first_cell_ids(row)).collect();
     let documented: BTreeSet<String> = rows.iter().cloned().collect();
     let mut faults = Vec::new();
     faults.extend(code.difference(&documented).map(|id| format!("{id} is in the code and has no row in {RULES}")));
@@ -61,6 +85,14 @@ fn disagreements(rust: &[Source], document: &str) -> Vec<String> {
     faults.extend(
         documented.iter().filter(|id| rows.iter().filter(|row| row == id).count() > 1).map(|id| format!("{id} has two rows in {RULES}")),
     );
+    for row in rules {
+        let quoted = row.trim_end().trim_end_matches('|').rsplit('|').next().unwrap_or_default().split('`').nth(1);
+        faults.extend(
+            quoted
+                .filter(|test| !is_rule_id(test) && !names.contains(test))
+                .map(|test| format!("{RULES} names a test that does not exist: {test}")),
+        );
+    }
     faults
 }
 
@@ -121,6 +153,13 @@ fn a_rule_without_row_or_code_or_test_is_reported() {
     assert_eq!(faults(rules("CUS-01"), row), ["CUS-01 is in the code and no test names it"]);
     assert_eq!(faults(rules(""), row), ["CUS-01 has a row in docs/RULES.md and is not in the code"]);
     assert_eq!(faults(rules("CASE-02\n#[cfg(test)] CASE-02"), "").len(), 1, "no row");
+    assert_eq!(faults(rules("CUS-01\n#[cfg(test)] fn cus_01_holds() {}"), row), Vec::<String>::new());
+    let named = "| CUS-01 | one | `cus_01_held` |";
+    assert_eq!(faults(rules("CUS-01\n#[cfg(test)] fn cus_01_held() {}"), named), Vec::<String>::new());
+    assert_eq!(
+        faults(rules("CUS-01\n#[cfg(test)] fn cus_01_holds() {}"), named),
+        ["docs/RULES.md names a test that does not exist: cus_01_held"]
+    );
     assert_eq!(faults(rules("CUS-01\n#[cfg(test)] CUS-01"), &row.repeat(2)), ["CUS-01 has two rows in docs/RULES.md"]);
 }
 
