@@ -4,6 +4,7 @@
 //! must trust, so it stays small and is checked against other implementations (`docs/spec/`).
 
 pub mod digest;
+pub mod identity;
 pub mod ids;
 pub mod jws;
 pub mod secret;
