@@ -13,6 +13,10 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use crate::digest::Sha256Digest;
 
+mod general;
+
+pub use general::{GeneralJws, MAX_GENERAL_JWS_BYTES, MAX_SIGNATURES};
+
 /// The longest compact JWS that is read, in bytes.
 pub const MAX_JWS_BYTES: usize = 192 * 1024;
 
@@ -67,6 +71,27 @@ struct Header {
     x5t: String,
 }
 
+impl Header {
+    /// Reads a header of the given use; gives the SHA-256 of the signer's certificate.
+    fn read(bytes: &[u8], typ: Typ) -> Result<Sha256Digest, JwsError> {
+        let header: Self = serde_json::from_slice(bytes)
+            .map_err(|_| JwsError::Malformed("the header is not an object of exactly alg, typ and x5t#S256"))?;
+        if header.alg != "EdDSA" {
+            return Err(JwsError::Malformed("alg is not EdDSA"));
+        }
+        if header.typ != typ.as_str() {
+            return Err(JwsError::WrongTyp { expected: typ.as_str() });
+        }
+        let x5t = URL_SAFE_NO_PAD.decode(&header.x5t).ok().and_then(|bytes| bytes.try_into().ok());
+        x5t.map(Sha256Digest::from_bytes).ok_or(JwsError::Malformed("x5t#S256 is not 32 bytes in base64url"))
+    }
+}
+
+fn header_text(typ: Typ, certificate: Sha256Digest) -> String {
+    let header = Header { alg: "EdDSA".to_owned(), typ: typ.as_str().to_owned(), x5t: URL_SAFE_NO_PAD.encode(certificate.as_bytes()) };
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).expect("a struct of strings serialises"))
+}
+
 /// A JWS whose form and `typ` are right and whose signature nobody has checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnverifiedJws {
@@ -102,18 +127,10 @@ impl UnverifiedJws {
         };
         let signing_input = header.len() + 1 + payload.len();
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed("not unpadded base64url"));
-        let header: Header = serde_json::from_slice(&decode(header)?)
-            .map_err(|_| JwsError::Malformed("the header is not an object of exactly alg, typ and x5t#S256"))?;
-        if header.alg != "EdDSA" {
-            return Err(JwsError::Malformed("alg is not EdDSA"));
-        }
-        if header.typ != typ.as_str() {
-            return Err(JwsError::WrongTyp { expected: typ.as_str() });
-        }
-        let signer = decode(&header.x5t)?.try_into().map_err(|_| JwsError::Malformed("x5t#S256 is not 32 bytes"))?;
+        let signer = Header::read(&decode(header)?, typ)?;
         let signature = decode(signature)?.try_into().map_err(|_| JwsError::Malformed("the signature is not 64 bytes"))?;
         let payload = decode(payload)?;
-        Ok(Self { text: text.to_owned(), payload, signer: Sha256Digest::from_bytes(signer), signing_input, signature })
+        Ok(Self { text: text.to_owned(), payload, signer, signing_input, signature })
     }
 
     /// The SHA-256 of the certificate that the signer says is theirs.
@@ -156,9 +173,7 @@ impl VerifiedJws {
 
 /// Signs `payload` for one use, naming the signer's certificate by its SHA-256.
 pub fn sign(typ: Typ, certificate: Sha256Digest, payload: &[u8], key: &SigningKey) -> VerifiedJws {
-    let header = Header { alg: "EdDSA".to_owned(), typ: typ.as_str().to_owned(), x5t: URL_SAFE_NO_PAD.encode(certificate.as_bytes()) };
-    let header = serde_json::to_vec(&header).expect("a struct of strings serialises");
-    let mut text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+    let mut text = format!("{}.{}", header_text(typ, certificate), URL_SAFE_NO_PAD.encode(payload));
     let signature = key.sign(text.as_bytes());
     text.push('.');
     text.push_str(&URL_SAFE_NO_PAD.encode(signature.to_bytes()));
