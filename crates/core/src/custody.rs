@@ -8,6 +8,8 @@ pub mod intent;
 pub mod kind;
 pub mod receipt;
 pub mod record;
+pub mod registry_act;
+pub mod replay;
 pub mod rules;
 pub mod wire;
 pub mod world;

@@ -76,12 +76,9 @@ impl<R: Read + Seek> Archive<R> {
             }
         }
         let directory = zip.central_directory_start();
-        let plain_end = zip.comment().is_empty() && zip.offset() == 0;
         let mut source = zip.into_inner();
         check_layout(&mut source, &mut headers, directory)?;
-        if !plain_end {
-            return Err(malformed("something stands before the first entry or after the directory"));
-        }
+        check_end(&mut source)?;
         Ok(Self { source, entries })
     }
 
@@ -154,6 +151,15 @@ fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [(u64, u64, u64, S
         expected = *end;
     }
     if expected == directory { Ok(()) } else { Err(malformed("bytes that belong to no entry stand before the directory")) }
+}
+
+/// The file ends with the end-of-directory record, without comment.
+fn check_end<R: Read + Seek>(source: &mut R) -> Result<(), ArchiveError> {
+    let mut end = [0; 22];
+    source.seek(SeekFrom::End(-22))?;
+    source.read_exact(&mut end)?;
+    let plain = end.starts_with(b"PK\x05\x06") && end.ends_with(&[0, 0]);
+    if plain { Ok(()) } else { Err(malformed("something stands after the directory")) }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use crate::digest::{Blake3Digest, Sha256Digest};
 use crate::ids::{CaseId, DeviceId, ExhibitId};
 
+use crate::identity::RevocationReason;
+
 use super::kind::Kind;
 use super::wire::{Base64, Hex};
 
@@ -280,22 +282,6 @@ pub struct GroupReport {
 pub struct DeviceEnrol {
     /// The certificate, DER.
     pub certificate: Base64,
-}
-
-/// Why a device is revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RevocationReason {
-    /// Somebody else may hold its key.
-    KeyCompromise,
-    /// The device is gone.
-    Lost,
-    /// The person left the office.
-    LeftOffice,
-    /// Another device takes its place.
-    Superseded,
-    /// Another reason.
-    Other,
 }
 
 /// An office revokes a device.

@@ -3,7 +3,7 @@
 //! Rules of MLS structure are in `group::rules`, those of identity in `identity::rules`.
 
 use super::body::{Body, ConsentTo, Disclosure, Handling, MemberChange, Terms};
-use super::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LeafFacts};
+use super::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LeafFacts, LogFacts};
 use super::intent::Intent;
 use super::kind::{Concern, Kind, Purpose};
 use crate::identity::Role;
@@ -59,17 +59,13 @@ rules! {
 
 /// Judges an act by every rule that concerns it; the first rule broken is the answer.
 ///
-/// Does not check the intent's signature, nor that the facts are true. Registry acts are judged by `identity::rules` beside `REC-01` and `REC-02`.
+/// Does not check the intent's signature, nor that the facts are true. Registry acts are judged by [`judge_log`] and `identity::rules`.
 ///
 /// # Errors
 /// The rule that the act breaks.
 pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
     let kind = intent.kind();
-    demand(REC_01, intent.origin == facts.log.origin)?;
-    demand(REC_02, facts.log.root_at_seen == Some(intent.seen.root))?;
-    if kind.concern() == Concern::Registry {
-        return Ok(());
-    }
+    judge_log(intent, &facts.log)?;
     demand(ACC_01, facts.actor.good_standing)?;
     demand(ACC_02, role_permits(facts.actor.role, kind, intent))?;
     if kind == Kind::LogRead {
@@ -94,6 +90,15 @@ pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
         }
         _ => Ok(()),
     }
+}
+
+/// Judges what every act owes to the log: that it is for this one, and has seen no other.
+///
+/// # Errors
+/// `REC-01` or `REC-02`.
+pub fn judge_log(intent: &Intent, log: &LogFacts<'_>) -> Result<(), Rule> {
+    demand(REC_01, intent.origin == log.origin)?;
+    demand(REC_02, log.root_at_seen == Some(intent.seen.root))
 }
 
 fn demand(rule: Rule, holds: bool) -> Result<(), Rule> {

@@ -167,14 +167,7 @@ pub struct Registry {
 impl Registry {
     /// An empty registry, whose first trust list must be the pinned one.
     pub const fn new(pin: TrustPin) -> Self {
-        Self {
-            pin,
-            head: None,
-            lists: Vec::new(),
-            certificates: BTreeMap::new(),
-            devices: BTreeMap::new(),
-            keys: BTreeMap::new(),
-        }
+        Self { pin, head: None, lists: Vec::new(), certificates: BTreeMap::new(), devices: BTreeMap::new(), keys: BTreeMap::new() }
     }
 
     /// The last record that was accepted.
