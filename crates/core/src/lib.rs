@@ -4,6 +4,7 @@
 //! must trust, so it stays small and is checked against other implementations (`docs/spec/`).
 
 pub mod digest;
+pub mod group;
 pub mod ids;
 pub mod secret;
 pub mod time;
