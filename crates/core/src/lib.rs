@@ -5,6 +5,7 @@
 
 pub mod custody;
 pub mod digest;
+pub mod exhibit;
 pub mod finding;
 pub mod identity;
 pub mod ids;
