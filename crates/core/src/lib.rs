@@ -7,6 +7,7 @@ pub mod custody;
 pub mod digest;
 pub mod exhibit;
 pub mod finding;
+pub mod group;
 pub mod identity;
 pub mod ids;
 pub mod jws;
