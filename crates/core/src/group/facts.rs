@@ -64,6 +64,7 @@ pub struct Epoch(pub u64);
 
 impl Epoch {
     /// The epoch that a commit made in this one begins.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
