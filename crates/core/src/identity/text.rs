@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn names_of_the_union_are_accepted() {
-        for name in ["Ana Pop", "Ștefan Țurcanu", "Θεοδώρα Παπαδοπούλου", "Иванка Петрова", "O’Neill-Müller, LL.M.", "J", "王"] {
+        for name in ["Ana Pop", "Ștefan Țurcanu", "Θεοδώρα Παπαδοπούλου", "Иванка Петрова", "O’Neill-Müller, LL.M.", "J", "王"]
+        {
             assert_eq!(name.parse::<ShownName>().unwrap().as_str(), name);
         }
     }

@@ -379,9 +379,7 @@ impl TrustList {
         let id = fields.person.office();
         let office = self.office(id).ok_or_else(|| CertificateError::UnknownOffice { office: id.clone() })?;
         let issuer = office.roots.iter().find(|root| {
-            root.in_force(at)
-                && root.certificate.subject() == certificate.issuer
-                && root.certificate.key_id() == certificate.issuer_key_id
+            root.in_force(at) && root.certificate.subject() == certificate.issuer && root.certificate.key_id() == certificate.issuer_key_id
         });
         let root = issuer.ok_or_else(|| CertificateError::UnknownIssuer { office: id.clone() })?;
         path::validate(&certificate, &root.certificate, at)?;

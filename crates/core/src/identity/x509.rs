@@ -73,11 +73,8 @@ pub(super) fn read(der: &[u8], longest_days: u64) -> Result<Parts, Malformed> {
     ed25519_algorithm(&body.signature, "signature algorithm")?;
     ed25519_algorithm(&certificate.signature_algorithm, "signature algorithm")?;
     ed25519_algorithm(&body.subject_public_key_info.algorithm, "key")?;
-    let signature = certificate
-        .signature
-        .as_bytes()
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or(Malformed::new("signature", "not 64 bytes"))?;
+    let signature =
+        certificate.signature.as_bytes().and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed::new("signature", "not 64 bytes"))?;
     let key = body
         .subject_public_key_info
         .subject_public_key

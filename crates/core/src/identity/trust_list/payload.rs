@@ -127,14 +127,7 @@ fn office(payload: OfficePayload) -> Result<Office, TrustListError> {
         }
         roots.push(OfficeRoot { certificate, from: root.from, until: root.until });
     }
-    Ok(Office {
-        id: payload.id,
-        name: payload.name,
-        country: payload.country,
-        roles: payload.roles,
-        roots,
-        supervises: payload.supervises,
-    })
+    Ok(Office { id: payload.id, name: payload.name, country: payload.country, roles: payload.roles, roots, supervises: payload.supervises })
 }
 
 fn check_together(offices: &[Office]) -> Result<(), TrustListError> {
