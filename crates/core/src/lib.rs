@@ -3,9 +3,13 @@
 //! No I/O, clock, randomness or async: readers, times and random bytes come in as parameters. This crate is what a judge
 //! must trust, so it stays small and is checked against other implementations (`docs/spec/`).
 
+pub mod custody;
 pub mod digest;
+pub mod exhibit;
+pub mod finding;
 pub mod identity;
 pub mod ids;
 pub mod jws;
+pub mod log;
 pub mod secret;
 pub mod time;

@@ -1,1 +1,3 @@
-//! custodia-verify, the judge's offline verifier
+//! custodia-verify, the judge's offline verifier: one dossier, one trust file, one verdict.
+
+pub mod archive;

@@ -1,0 +1,335 @@
+//! Bodies of requests and answers. Paths stand with the types; all but the public log ask for a request signature.
+
+use custodia_core::custody::body::Handling;
+use custodia_core::custody::receipt::{Receipt, RecordView};
+use custodia_core::custody::wire::Base64;
+use custodia_core::digest::{Blake3Digest, Sha256Digest};
+use custodia_core::ids::{CaseId, ExhibitId};
+
+macro_rules! body {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $type),* }
+    };
+}
+
+body! {
+    /// `GET /v1/server`, public: which log this is. An agent pins it once and compares ever after.
+    ServerInfo {
+        /// The log's origin.
+        origin: String,
+        /// The log's key as a C2SP vkey.
+        log_key: String,
+        /// SHA-256 of the first trust list's payload.
+        trust_pin: Sha256Digest,
+        /// The server's version, for diagnostics.
+        version: String,
+    }
+}
+
+body! {
+    /// `POST /v1/registry`: an identity record, `device.*` or `trust.list`, signed by an office root. Not signed as a request: the intent is.
+    RegistryAct {
+        /// The intent's compact JWS.
+        intent: String,
+    }
+}
+
+body! {
+    /// Answer to every act: the proof that its entry stands.
+    Acknowledged {
+        /// The receipt.
+        receipt: Receipt,
+    }
+}
+
+body! {
+    /// `GET /v1/registry/records?from=SEQ`, public to enrolled devices; `GET /v1/cases/{case}/records?from=SEQ` and
+    /// `GET /v1/cases/{case}/exhibits/{exhibit}/records?from=SEQ` to members and auditors; at most 256 records in chain order.
+    RecordsPage {
+        /// Records from that sequence number on.
+        records: Vec<RecordView>,
+        /// Proof of the chain's last record at `head.checkpoint`; absent for an empty chain. Chain links carry it back to all records before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head: Option<Receipt>,
+    }
+}
+
+body! {
+    /// `GET /v1/log/consistency?from=SIZE&to=SIZE`, public.
+    Consistency {
+        /// RFC 6962 consistency proof.
+        proof: Vec<Sha256Digest>,
+    }
+}
+
+body! {
+    /// `POST /v1/log/read`: the intent `log.read` that must stand before the records are given out. Then
+    /// `GET /v1/log/records?from=INDEX` for auditors, in index order, answers [`LogPage`].
+    ReadLog {
+        /// The intent's compact JWS.
+        intent: String,
+    }
+}
+
+body! {
+    /// A page of the whole log.
+    LogPage {
+        /// Records in index order.
+        records: Vec<RecordView>,
+    }
+}
+
+body! {
+    /// `POST /v1/key-packages`: the device's own, for others to add it.
+    UploadKeyPackages {
+        /// One-time key packages.
+        one_time: Vec<Base64>,
+        /// The last-resort key package, which replaces the one before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_resort: Option<Base64>,
+    }
+}
+
+body! {
+    /// `GET /v1/key-packages/count`: how many one-time key packages the server still holds for this device.
+    KeyPackageCount {
+        /// The number.
+        one_time: u32,
+    }
+}
+
+body! {
+    /// `POST /v1/key-packages/claim`: takes one key package of each device named; a one-time one is given out once.
+    ClaimKeyPackages {
+        /// Certificate ids.
+        devices: Vec<Sha256Digest>,
+    }
+}
+
+body! {
+    /// Answer to [`ClaimKeyPackages`], in the order asked.
+    ClaimedKeyPackages {
+        /// MLS KeyPackage messages.
+        packages: Vec<Base64>,
+    }
+}
+
+body! {
+    /// `POST /v1/cases`: founds a case, its group and its ring in one transaction.
+    CreateCase {
+        /// The intent `case.create`.
+        intent: String,
+        /// GroupInfo with ratchet tree of epoch 0: one leaf, the founder's.
+        group_info: Base64,
+        /// The ring key wrapped for epoch 0.
+        ring_row: Base64,
+    }
+}
+
+body! {
+    /// `GET /v1/cases`: the cases of which this device is a member.
+    Cases {
+        /// One row each.
+        cases: Vec<CaseRow>,
+    }
+}
+
+body! {
+    /// What the server knows of a case: no title, no names of exhibits.
+    CaseRow {
+        /// The case.
+        case: CaseId,
+        /// The group's current epoch.
+        epoch: u64,
+        /// Exhibits collected.
+        exhibits: u64,
+        /// Members' certificate ids.
+        members: Vec<Sha256Digest>,
+    }
+}
+
+body! {
+    /// A grant and the intent `disclosure` that accounts for it.
+    GrantUpload {
+        /// The intent's compact JWS.
+        intent: String,
+        /// The grant's compact JWS; several intents may name the same one.
+        grant: String,
+    }
+}
+
+body! {
+    /// `POST /v1/cases/{case}/changes`: one commit with all that goes with it, in one transaction or not at all.
+    ChangeMembers {
+        /// The intent `member.change`.
+        intent: String,
+        /// The commit, a PublicMessage.
+        commit: Base64,
+        /// The Welcome for those who join.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        welcome: Option<Base64>,
+        /// The ring key wrapped for the new epoch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ring_row: Option<Base64>,
+        /// Grants to those who join.
+        grants: Vec<GrantUpload>,
+    }
+}
+
+body! {
+    /// Answer to [`ChangeMembers`].
+    Changed {
+        /// The receipt of the commit's record, then those of the grants in order.
+        receipts: Vec<Receipt>,
+    }
+}
+
+body! {
+    /// `GET /v1/cases/{case}/changes?from=EPOCH`: commits that start from that epoch or later, in order.
+    Changes {
+        /// The current epoch.
+        epoch: u64,
+        /// Commits.
+        changes: Vec<ChangeRow>,
+    }
+}
+
+body! {
+    /// One commit of a group's log.
+    ChangeRow {
+        /// The epoch that it starts from.
+        epoch: u64,
+        /// The commit.
+        commit: Base64,
+        /// The ring key wrapped for the epoch that it leads to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ring_row: Option<Base64>,
+        /// Index of its record in the log.
+        index: u64,
+    }
+}
+
+body! {
+    /// `GET /v1/welcomes`: Welcomes for this device that it has not joined by yet.
+    Welcomes {
+        /// In order of arrival.
+        welcomes: Vec<WelcomeRow>,
+    }
+}
+
+body! {
+    /// One Welcome.
+    WelcomeRow {
+        /// The case.
+        case: CaseId,
+        /// The epoch that it leads to.
+        epoch: u64,
+        /// The Welcome message.
+        welcome: Base64,
+        /// The ring key wrapped for that epoch.
+        ring_row: Base64,
+    }
+}
+
+body! {
+    /// `GET /v1/cases/{case}/grants`: grants addressed to this device in that case.
+    Grants {
+        /// Compact JWS each.
+        grants: Vec<String>,
+    }
+}
+
+body! {
+    /// `GET /v1/cases/{case}/exhibits/{exhibit}/objects`: which objects the server holds; an interrupted upload goes on after them.
+    Objects {
+        /// Names.
+        objects: Vec<Blake3Digest>,
+    }
+}
+
+body! {
+    /// `POST /v1/cases/{case}/exhibits/{exhibit}`: the collection is entered once all objects are stored.
+    ///
+    /// Objects come before it: `PUT /v1/cases/{case}/exhibits/{exhibit}/objects/{name}`, the raw bytes.
+    Collect {
+        /// The intent `collection`.
+        intent: String,
+        /// Names of the segment objects in order.
+        objects: Vec<Blake3Digest>,
+        /// The release share, for the server alone.
+        release_share: Base64,
+        /// The group share wrapped under the ring key.
+        group_share: Base64,
+    }
+}
+
+body! {
+    /// `GET /v1/cases/{case}/exhibits`.
+    Exhibits {
+        /// One row each, in order of collection.
+        exhibits: Vec<ExhibitRow>,
+    }
+}
+
+/// Whether and how an exhibit can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExhibitStateText {
+    /// Not released yet.
+    Quarantined,
+    /// In use.
+    Active,
+    /// Restricted (LED Art 16(3)).
+    Restricted,
+    /// Erased.
+    Erased,
+}
+
+body! {
+    /// What the server knows of an exhibit.
+    ExhibitRow {
+        /// The exhibit.
+        exhibit: ExhibitId,
+        /// Its state.
+        state: ExhibitStateText,
+        /// Whether a hold forbids erasure.
+        held: bool,
+        /// Its handling code.
+        handling: Handling,
+        /// The index of its collection record.
+        index: u64,
+        /// The ring version of its group share.
+        ring_version: u32,
+        /// The group share wrapped under that ring key.
+        group_share: Base64,
+        /// Sealed bytes in store.
+        sealed_bytes: u64,
+    }
+}
+
+body! {
+    /// `POST /v1/cases/{case}/exhibits/{exhibit}/acts`: an act on an exhibit; `POST /v1/cases/{case}/acts`: on a case.
+    Act {
+        /// The intent's compact JWS.
+        intent: String,
+    }
+}
+
+body! {
+    /// Answer to an intent `consultation`, or `disclosure` as export or dossier: the entry stands, so the share is released.
+    ///
+    /// The agent verifies the receipt before it uses the share. This answer is never stored.
+    Released {
+        /// The receipt.
+        receipt: Receipt,
+        /// The release share.
+        release_share: Base64,
+        /// The sealed manifest's object.
+        manifest_object: Blake3Digest,
+        /// The segment objects in order; then `GET …/objects/{name}` with optional `Range`.
+        objects: Vec<Blake3Digest>,
+    }
+}

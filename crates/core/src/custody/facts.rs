@@ -1,0 +1,130 @@
+//! The plain facts over which the rules judge. A server reads them from its database, a replay from what it replayed; both judge alike.
+
+use crate::digest::Sha256Digest;
+use crate::identity::Role;
+use crate::ids::{CaseId, OfficeId};
+use crate::time::LogTime;
+
+use super::body::Handling;
+
+/// What holds of the log at the moment of judging.
+#[derive(Debug, Clone, Copy)]
+pub struct LogFacts<'a> {
+    /// Its origin.
+    pub origin: &'a str,
+    /// The time that the record will carry.
+    pub time: LogTime,
+    /// Root hash at the size that the intent names in `seen`; none if the log is smaller.
+    pub root_at_seen: Option<Sha256Digest>,
+}
+
+/// What holds of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceFacts {
+    /// Whether its certificate is known, in force and not revoked at the record's time.
+    pub good_standing: bool,
+    /// The role that its certificate gives.
+    pub role: Role,
+    /// The office that issued it.
+    pub office: OfficeId,
+}
+
+/// What a device is in a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// The first ring version whose exhibits it may open without a grant.
+    pub first_ring: u32,
+    /// Whether it has left; it is still a leaf until the next commit.
+    pub left: bool,
+}
+
+/// What holds of the named case, seen from the actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseFacts {
+    /// The current ring version.
+    pub ring_version: u32,
+    /// The office that founded it.
+    pub founder: OfficeId,
+    /// The actor's membership, if it is a leaf of the group.
+    pub actor: Option<Membership>,
+}
+
+/// Whether and how an exhibit can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExhibitState {
+    /// Not released yet (Reg. (EU) 2023/969 Art 17(3)).
+    Quarantined,
+    /// In use.
+    Active,
+    /// Kept as evidence only (LED Art 16(3)).
+    Restricted,
+    /// Gone; its records stay.
+    Erased,
+}
+
+/// What holds of the named exhibit, seen from the actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by one rule")]
+pub struct ExhibitFacts {
+    /// The case that it belongs to.
+    pub case: CaseId,
+    /// Its state.
+    pub state: ExhibitState,
+    /// Whether a hold forbids erasure.
+    pub held: bool,
+    /// Its handling code.
+    pub handling: Handling,
+    /// Ring version of its group share.
+    pub ring_version: u32,
+    /// The office whose device collected it.
+    pub originator: OfficeId,
+    /// Whether the record named in `chain_seen` stands on its chain.
+    pub chain_seen_stands: bool,
+    /// Whether the actor holds a grant for it.
+    pub granted: bool,
+    /// Whether the originator consented to use before a court (H1).
+    pub consent_judicial: bool,
+    /// Whether the originator consented to passing it on (H2).
+    pub consent_onward: bool,
+    /// For a grant: the receiving device, if the registry knows it, and whether it is a member (or joins in the same commit).
+    pub recipient: Option<(DeviceFacts, bool)>,
+}
+
+/// A device that joins, or is removed, by a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafFacts {
+    /// The device.
+    pub device: DeviceFacts,
+    /// Whether it left or was revoked: then anybody may remove it, and the next commit must.
+    pub gone: bool,
+}
+
+/// What holds of a commit, beside the structural rules of the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeFacts {
+    /// Whether group id, digests, epoch, adds and removes in the intent are those of the commit, its Welcome and ring row.
+    pub intent_matches_commit: bool,
+    /// Devices that join, in the order of the intent.
+    pub adds: Vec<LeafFacts>,
+    /// Devices that are removed.
+    pub removes: Vec<LeafFacts>,
+    /// Members that remain and are not removed, the joining ones included.
+    pub after: Vec<LeafFacts>,
+    /// Exhibits that the actor may open, for which a full-history addition needs a disclosure, and those disclosed with this commit, per add.
+    pub undisclosed_for_full: usize,
+}
+
+/// All facts for one intent.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The log.
+    pub log: LogFacts<'a>,
+    /// The actor's device.
+    pub actor: DeviceFacts,
+    /// The case, if it exists.
+    pub case: Option<CaseFacts>,
+    /// The exhibit, if it exists.
+    pub exhibit: Option<ExhibitFacts>,
+    /// The commit, for `member.change`.
+    pub change: Option<ChangeFacts>,
+}

@@ -1,0 +1,203 @@
+//! Who may do what, and which record may follow which. `docs/RULES.md` lists every rule with its test.
+//!
+//! Rules of MLS structure are in `group::rules`, those of identity in `identity::rules`.
+
+use super::body::{Body, ConsentTo, Disclosure, Handling, MemberChange, Terms};
+use super::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LeafFacts, LogFacts};
+use super::intent::Intent;
+use super::kind::{Concern, Kind, Purpose};
+use crate::identity::Role;
+
+/// How long before the log's time the actor's time of an opening may lie, in milliseconds: 24 hours.
+pub const OLDEST_OPENING_MILLIS: i128 = 24 * 60 * 60 * 1000;
+/// How far after the log's time it may lie: 10 minutes.
+pub const NEWEST_OPENING_MILLIS: i128 = 10 * 60 * 1000;
+
+/// A rule that an act may break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rule {
+    /// Its id, as in `docs/RULES.md`.
+    pub id: &'static str,
+    /// What it demands, as a sentence for the person whom it stops.
+    pub demands: &'static str,
+}
+
+macro_rules! rules {
+    ($($name:ident $id:literal $demands:literal)*) => {
+        $(#[doc = $demands] pub const $name: Rule = Rule { id: $id, demands: $demands };)*
+        /// All custody rules, in order.
+        pub const ALL: &[Rule] = &[$($name),*];
+    };
+}
+
+rules! {
+    REC_01 "REC-01" "An intent names the origin of the log that it is for."
+    REC_02 "REC-02" "The checkpoint that an intent has seen is one of this log."
+    REC_03 "REC-03" "The record that an intent has seen on an exhibit's chain stands there."
+    REC_04 "REC-04" "A case is founded once; every other act of a case names one that exists."
+    REC_05 "REC-05" "An exhibit is collected once; every other act names one that exists in that case."
+    REC_06 "REC-06" "An opening is signed no more than 24 hours before and 10 minutes after the log's time."
+    ACC_01 "ACC-01" "The actor's certificate is enrolled, in force and not revoked."
+    ACC_02 "ACC-02" "The actor's role permits the act."
+    ACC_03 "ACC-03" "The actor is a member of the case and has not left it."
+    ACC_04 "ACC-04" "The exhibit's state permits the act: nothing is opened in quarantine or after erasure, and a restricted exhibit is opened only for prosecution, trial or the defence."
+    ACC_05 "ACC-05" "The actor may open this exhibit: it was collected under a ring key that the actor was given, or was granted to the actor."
+    ACC_06 "ACC-06" "An exhibit of handling code H1 goes into a dossier only with the originator's consent to judicial use."
+    ACC_07 "ACC-07" "An exhibit of handling code H2 is passed on only with the originator's consent."
+    ACC_08 "ACC-08" "An exhibit under a hold is not erased."
+    ACC_09 "ACC-09" "Only the office that collected an exhibit consents to its use, or changes its handling code."
+    ACC_10 "ACC-10" "A grant goes to a device in good standing that is a prosecutor's or a recovery device and a member of the case."
+    ACC_11 "ACC-11" "A new exhibit's group share is wrapped under the current ring key."
+    MEM_01 "MEM-01" "The intent names exactly what the commit, its Welcome and its ring row do."
+    MEM_02 "MEM-02" "Only devices of prosecutors and recovery devices in good standing join."
+    MEM_03 "MEM-03" "A member removes devices of the own office; the founding office removes any; everybody removes who left or was revoked."
+    MEM_04 "MEM-04" "A commit removes every device that left or was revoked."
+    MEM_05 "MEM-05" "Every office with a member has a recovery device in the group."
+    MEM_06 "MEM-06" "The ring key is renewed at every removal and at every addition without full history, and only then; a resync repeats it."
+    MEM_07 "MEM-07" "An addition with full history comes with one disclosure for every exhibit that the adding member may open."
+}
+
+/// Judges an act by every rule that concerns it; the first rule broken is the answer.
+///
+/// Does not check the intent's signature, nor that the facts are true. Registry acts are judged by [`judge_log`] and `identity::rules`.
+///
+/// # Errors
+/// The rule that the act breaks.
+pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
+    let kind = intent.kind();
+    judge_log(intent, &facts.log)?;
+    demand(ACC_01, facts.actor.good_standing)?;
+    demand(ACC_02, role_permits(facts.actor.role, kind, intent))?;
+    if kind == Kind::LogRead {
+        return if facts.actor.role == Role::Auditor { Ok(()) } else { judge_member(facts).map(|_| ()) };
+    }
+    if kind == Kind::CaseCreate {
+        return demand(REC_04, facts.case.is_none());
+    }
+    let case = judge_member(facts)?;
+    match &intent.body {
+        Body::Collection(body) => {
+            demand(REC_05, facts.exhibit.is_none())?;
+            demand(ACC_11, body.ring_version == case.ring_version)
+        }
+        Body::MemberChange(body) => {
+            let change = facts.change.as_ref().ok_or(MEM_01)?;
+            judge_change(body, case, change, facts)
+        }
+        _ if kind.concern() == Concern::Exhibit => {
+            let exhibit = facts.exhibit.as_ref().filter(|exhibit| exhibit.case == intent.case).ok_or(REC_05)?;
+            judge_exhibit(intent, facts, case, exhibit)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Judges what every act owes to the log: that it is for this one, and has seen no other.
+///
+/// # Errors
+/// `REC-01` or `REC-02`.
+pub fn judge_log(intent: &Intent, log: &LogFacts<'_>) -> Result<(), Rule> {
+    demand(REC_01, intent.origin == log.origin)?;
+    demand(REC_02, log.root_at_seen == Some(intent.seen.root))
+}
+
+fn demand(rule: Rule, holds: bool) -> Result<(), Rule> {
+    if holds { Ok(()) } else { Err(rule) }
+}
+
+fn role_permits(role: Role, kind: Kind, intent: &Intent) -> bool {
+    let grant = matches!(intent.body, Body::Disclosure(Disclosure::Grant { .. }));
+    match role {
+        Role::Prosecutor => true,
+        Role::Auditor => kind == Kind::LogRead,
+        Role::Recovery => matches!(kind, Kind::MemberChange | Kind::GroupReport) || grant,
+        Role::Administrator => false,
+    }
+}
+
+fn judge_member<'a>(facts: &'a Facts<'_>) -> Result<&'a CaseFacts, Rule> {
+    let case = facts.case.as_ref().ok_or(REC_04)?;
+    demand(ACC_03, case.actor.is_some_and(|membership| !membership.left))?;
+    Ok(case)
+}
+
+fn judge_exhibit(intent: &Intent, facts: &Facts<'_>, case: &CaseFacts, exhibit: &ExhibitFacts) -> Result<(), Rule> {
+    demand(REC_03, exhibit.chain_seen_stands)?;
+    demand(ACC_04, exhibit.state != ExhibitState::Erased)?;
+    match &intent.body {
+        Body::Consultation(_) => judge_opening(intent, facts, case, exhibit),
+        Body::Disclosure(disclosure) => {
+            judge_opening(intent, facts, case, exhibit)?;
+            let travels = matches!(disclosure, Disclosure::Grant { .. } | Disclosure::Transfer { .. });
+            demand(ACC_07, !travels || exhibit.handling != Handling::H2 || exhibit.consent_onward)?;
+            match disclosure {
+                Disclosure::Dossier { .. } => demand(ACC_06, exhibit.handling != Handling::H1 || exhibit.consent_judicial),
+                Disclosure::Grant { .. } => demand(
+                    ACC_10,
+                    exhibit
+                        .recipient
+                        .as_ref()
+                        .is_some_and(|(device, member)| *member && device.good_standing && may_hold_evidence(device.role)),
+                ),
+                Disclosure::Export {} | Disclosure::Transfer { .. } => Ok(()),
+            }
+        }
+        Body::Erasure(_) => demand(ACC_08, !exhibit.held),
+        Body::ConsentGive(_) => demand(ACC_09, facts.actor.office == exhibit.originator),
+        Body::Alteration(body) => demand(ACC_09, body.handling.is_none() || facts.actor.office == exhibit.originator),
+        _ => Ok(()),
+    }
+}
+
+fn judge_opening(intent: &Intent, facts: &Facts<'_>, case: &CaseFacts, exhibit: &ExhibitFacts) -> Result<(), Rule> {
+    let late = i128::from(facts.log.time.millis()) - intent.time.millis();
+    demand(REC_06, (-NEWEST_OPENING_MILLIS..=OLDEST_OPENING_MILLIS).contains(&late))?;
+    let evidence_only = matches!(intent.purpose, Some(Purpose::Prosecution | Purpose::Trial | Purpose::DefenceAccess));
+    demand(
+        ACC_04,
+        match exhibit.state {
+            ExhibitState::Active => true,
+            ExhibitState::Restricted => evidence_only,
+            ExhibitState::Quarantined | ExhibitState::Erased => false,
+        },
+    )?;
+    let given = case.actor.is_some_and(|membership| may_open(membership.first_ring, exhibit.granted, exhibit.ring_version));
+    demand(ACC_05, given)
+}
+
+/// Whether a member may open an exhibit: by its ring version, or by a grant.
+pub const fn may_open(first_ring: u32, granted: bool, exhibit_ring: u32) -> bool {
+    granted || exhibit_ring >= first_ring
+}
+
+/// Whether a consent to `to` is one that lifts a handling code's bar on this use.
+pub const fn consent_lifts(to: ConsentTo, handling: Handling) -> bool {
+    matches!((to, handling), (ConsentTo::JudicialUse, Handling::H1) | (ConsentTo::Onward, Handling::H2))
+}
+
+const fn may_hold_evidence(role: Role) -> bool {
+    matches!(role, Role::Prosecutor | Role::Recovery)
+}
+
+fn judge_change(body: &MemberChange, case: &CaseFacts, change: &ChangeFacts, facts: &Facts<'_>) -> Result<(), Rule> {
+    demand(MEM_01, change.intent_matches_commit)?;
+    let fit_to_join = |leaf: &LeafFacts| leaf.device.good_standing && may_hold_evidence(leaf.device.role);
+    demand(MEM_02, change.adds.iter().all(fit_to_join))?;
+    let may_remove = |leaf: &LeafFacts| leaf.gone || facts.actor.office == case.founder || facts.actor.office == leaf.device.office;
+    demand(MEM_03, change.removes.iter().all(may_remove))?;
+    demand(MEM_04, change.after.iter().all(|leaf| !leaf.gone))?;
+    demand(MEM_05, every_office_can_recover(&change.after))?;
+    let partial = body.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None));
+    let renews = !body.resync && (partial || !body.removes.is_empty());
+    demand(MEM_06, body.ring_version == case.ring_version + u32::from(renews))?;
+    demand(MEM_07, change.undisclosed_for_full == 0)
+}
+
+fn every_office_can_recover(members: &[LeafFacts]) -> bool {
+    members
+        .iter()
+        .all(|member| members.iter().any(|other| other.device.role == Role::Recovery && other.device.office == member.device.office))
+}
+
+#[cfg(test)]
+mod tests;

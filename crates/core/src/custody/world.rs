@@ -1,0 +1,263 @@
+//! What the accepted records of a log make together: cases, members, exhibits, chains. A replay builds it record by record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Sha256Digest;
+use crate::ids::{CaseId, ExhibitId, OfficeId};
+
+use super::body::{Add, Body, ConsentTo, Disclosure, Handling, MemberChange, Terms};
+use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership};
+use super::intent::Intent;
+use super::record::{ChainHead, ChainSeq, Commitment, Place};
+use super::rules;
+
+/// A case as its records made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The current ring version.
+    pub ring_version: u32,
+    /// The office that founded it.
+    pub founder: OfficeId,
+    /// Leaves by certificate id.
+    pub members: BTreeMap<Sha256Digest, Membership>,
+}
+
+/// An exhibit as its records made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exhibit {
+    /// The case.
+    pub case: CaseId,
+    /// The state.
+    pub state: ExhibitState,
+    /// Whether a hold forbids erasure.
+    pub held: bool,
+    /// The handling code.
+    pub handling: Handling,
+    /// Ring version of the group share.
+    pub ring_version: u32,
+    /// The office that collected it.
+    pub originator: OfficeId,
+    /// Certificate ids of devices that hold a grant.
+    pub grants: BTreeSet<Sha256Digest>,
+    /// Consents of the originator.
+    pub consents: Vec<ConsentTo>,
+}
+
+/// Everything, from the records applied so far.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    cases: BTreeMap<CaseId, Case>,
+    exhibits: BTreeMap<ExhibitId, Exhibit>,
+    /// Commitments by sequence number. A chain begins with the first record that names its id, accepted or refused.
+    case_chains: BTreeMap<CaseId, Vec<Commitment>>,
+    exhibit_chains: BTreeMap<ExhibitId, Vec<Commitment>>,
+    /// Disclosures that full-history additions of the running commit still owe: actor, recipient, exhibit.
+    owed: BTreeSet<(Sha256Digest, Sha256Digest, ExhibitId)>,
+}
+
+/// What a device is at the moment of judging: its facts, and whether it was revoked.
+pub type DeviceLookup<'a> = &'a dyn Fn(&Sha256Digest) -> Option<(DeviceFacts, bool)>;
+
+impl World {
+    /// A case, if it was founded.
+    pub fn case(&self, id: CaseId) -> Option<&Case> {
+        self.cases.get(&id)
+    }
+
+    /// An exhibit, if it was collected.
+    pub fn exhibit(&self, id: ExhibitId) -> Option<&Exhibit> {
+        self.exhibits.get(&id)
+    }
+
+    /// All cases.
+    pub fn cases(&self) -> impl Iterator<Item = (CaseId, &Case)> {
+        self.cases.iter().map(|(id, case)| (*id, case))
+    }
+
+    /// All exhibits.
+    pub fn exhibits(&self) -> impl Iterator<Item = (ExhibitId, &Exhibit)> {
+        self.exhibits.iter().map(|(id, exhibit)| (*id, exhibit))
+    }
+
+    /// Whether a commit's full-history additions still owe disclosures (rule MEM-07); they must follow it at once.
+    pub fn owes_disclosures(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Whether this act pays one of the disclosures owed.
+    pub fn pays_owed(&self, intent: &Intent, signer: Sha256Digest) -> bool {
+        matches!((&intent.body, intent.exhibit), (Body::Disclosure(Disclosure::Grant { device, .. }), Some(exhibit))
+            if self.owed.contains(&(signer, *device, exhibit)))
+    }
+
+    /// Forgets what is owed, once it was reported.
+    pub fn forgive(&mut self) {
+        self.owed.clear();
+    }
+
+    /// The case's facts for an actor.
+    pub fn case_facts(&self, intent: &Intent, signer: Sha256Digest) -> Option<CaseFacts> {
+        let case = self.cases.get(&intent.case)?;
+        Some(CaseFacts { ring_version: case.ring_version, founder: case.founder.clone(), actor: case.members.get(&signer).copied() })
+    }
+
+    /// The exhibit's facts for an actor.
+    pub fn exhibit_facts(&self, intent: &Intent, signer: Sha256Digest, devices: DeviceLookup<'_>) -> Option<ExhibitFacts> {
+        let exhibit = self.exhibits.get(&intent.exhibit?)?;
+        let chain = intent.exhibit.and_then(|id| self.exhibit_chains.get(&id)).map_or(&[][..], Vec::as_slice);
+        let stands = |seq: u64| usize::try_from(seq).ok().and_then(|seq| chain.get(seq));
+        let recipient = match &intent.body {
+            Body::Disclosure(Disclosure::Grant { device, .. }) => devices(device).map(|(facts, _)| {
+                let member = self.cases.get(&exhibit.case).and_then(|case| case.members.get(device));
+                (facts, member.is_some_and(|membership| !membership.left))
+            }),
+            _ => None,
+        };
+        Some(ExhibitFacts {
+            case: exhibit.case,
+            state: exhibit.state,
+            held: exhibit.held,
+            handling: exhibit.handling,
+            ring_version: exhibit.ring_version,
+            originator: exhibit.originator.clone(),
+            chain_seen_stands: intent.chain_seen.is_some_and(|seen| stands(seen.seq).is_some_and(|c| c.0 == seen.commitment)),
+            granted: exhibit.grants.contains(&signer),
+            consent_judicial: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H1)),
+            consent_onward: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H2)),
+            recipient,
+        })
+    }
+
+    /// The facts of a commit as its intent names it; whether the intent matches the commit's bytes is not known here and taken as so.
+    ///
+    /// None if it names a device that the registry does not know.
+    pub fn change_facts(&self, intent: &Intent, body: &MemberChange, devices: DeviceLookup<'_>) -> Option<ChangeFacts> {
+        let case = self.cases.get(&intent.case)?;
+        let leaf = |certificate: &Sha256Digest| {
+            let (device, revoked) = devices(certificate)?;
+            let left = case.members.get(certificate).is_some_and(|membership| membership.left);
+            Some(LeafFacts { device, gone: revoked || left })
+        };
+        let adds: Vec<LeafFacts> = body.adds.iter().map(|add| leaf(&add.certificate)).collect::<Option<_>>()?;
+        let removes: Vec<LeafFacts> = body.removes.iter().map(leaf).collect::<Option<_>>()?;
+        let removed_are_members = body.removes.iter().all(|certificate| case.members.contains_key(certificate));
+        let added_are_new =
+            body.adds.iter().all(|add| !case.members.contains_key(&add.certificate) || body.removes.contains(&add.certificate));
+        let staying = case.members.keys().filter(|certificate| !body.removes.contains(certificate)).map(leaf);
+        let mut after: Vec<LeafFacts> = staying.collect::<Option<_>>()?;
+        after.extend(adds.iter().cloned());
+        Some(ChangeFacts { intent_matches_commit: removed_are_members && added_are_new, adds, removes, after, undisclosed_for_full: 0 })
+    }
+
+    /// The place that the next record of a case takes.
+    pub fn next_in_case(&self, id: CaseId) -> Place<CaseId> {
+        Place::after(id, self.case_chains.get(&id).and_then(|chain| head(chain)))
+    }
+
+    /// The place that the next record of an exhibit takes.
+    pub fn next_in_exhibit(&self, id: ExhibitId) -> Place<ExhibitId> {
+        Place::after(id, self.exhibit_chains.get(&id).and_then(|chain| head(chain)))
+    }
+
+    /// Puts a record's commitment at the end of its chains, accepted or not.
+    pub fn extend_chains(&mut self, case: CaseId, exhibit: Option<ExhibitId>, commitment: Commitment) {
+        self.case_chains.entry(case).or_default().push(commitment);
+        if let Some(id) = exhibit {
+            self.exhibit_chains.entry(id).or_default().push(commitment);
+        }
+    }
+
+    /// Applies an accepted act of a case; its chains are extended by [`Self::extend_chains`] afterwards.
+    ///
+    /// Judges nothing: the caller did, or reports what it found and goes on.
+    pub fn apply(&mut self, intent: &Intent, signer: Sha256Digest, office: &OfficeId) {
+        match (&intent.body, intent.exhibit) {
+            (Body::CaseCreate(body), _) => {
+                let founder = Membership { first_ring: 1, left: false };
+                let members = body.members.iter().map(|add| (add.certificate, founder)).collect();
+                let case = Case { ring_version: body.ring_version, founder: office.clone(), members };
+                self.cases.entry(intent.case).or_insert(case);
+            }
+            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, body),
+            (Body::MemberLeave(_), _) => {
+                if let Some(membership) = self.cases.get_mut(&intent.case).and_then(|case| case.members.get_mut(&signer)) {
+                    membership.left = true;
+                }
+            }
+            (Body::Collection(body), Some(id)) => {
+                let exhibit = Exhibit {
+                    case: intent.case,
+                    state: ExhibitState::Active,
+                    held: false,
+                    handling: body.handling,
+                    ring_version: body.ring_version,
+                    originator: office.clone(),
+                    grants: BTreeSet::new(),
+                    consents: Vec::new(),
+                };
+                self.exhibits.entry(id).or_insert(exhibit);
+            }
+            (body, Some(id)) => {
+                if let Body::Disclosure(Disclosure::Grant { device, .. }) = body {
+                    self.owed.remove(&(signer, *device, id));
+                }
+                if let Some(exhibit) = self.exhibits.get_mut(&id) {
+                    exhibit.apply(body);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn change_members(&mut self, id: CaseId, signer: Sha256Digest, body: &MemberChange) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let granter = case.members.get(&signer).copied();
+        let returning = body.removes.first().and_then(|certificate| case.members.get(certificate)).copied();
+        for certificate in &body.removes {
+            case.members.remove(certificate);
+        }
+        case.ring_version = body.ring_version;
+        for Add { certificate, terms } in &body.adds {
+            let kept = match terms {
+                Terms::Full => granter,
+                Terms::Resync => returning,
+                Terms::Founder | Terms::Chosen | Terms::None => None,
+            };
+            let first_ring = kept.map_or(body.ring_version, |membership| membership.first_ring);
+            case.members.insert(*certificate, Membership { first_ring, left: false });
+            if *terms == Terms::Full
+                && let Some(granter) = granter
+            {
+                let open = self.exhibits.iter().filter(|(_, exhibit)| {
+                    exhibit.case == id
+                        && exhibit.state != ExhibitState::Erased
+                        && rules::may_open(granter.first_ring, exhibit.grants.contains(&signer), exhibit.ring_version)
+                });
+                self.owed.extend(open.map(|(exhibit, _)| (signer, *certificate, *exhibit)));
+            }
+        }
+    }
+}
+
+fn head(chain: &[Commitment]) -> Option<ChainHead> {
+    let seq = ChainSeq(u64::try_from(chain.len().checked_sub(1)?).ok()?);
+    chain.last().map(|&commitment| ChainHead { seq, commitment })
+}
+
+impl Exhibit {
+    fn apply(&mut self, body: &Body) {
+        match body {
+            Body::Disclosure(Disclosure::Grant { device, .. }) => {
+                self.grants.insert(*device);
+            }
+            Body::Alteration(body) => self.handling = body.handling.unwrap_or(self.handling),
+            Body::Erasure(_) => self.state = ExhibitState::Erased,
+            Body::HoldPlace(_) => self.held = true,
+            Body::HoldLift(_) => self.held = false,
+            Body::RestrictionPlace(_) if self.state == ExhibitState::Active => self.state = ExhibitState::Restricted,
+            Body::RestrictionLift(_) if self.state == ExhibitState::Restricted => self.state = ExhibitState::Active,
+            Body::ConsentGive(body) => self.consents.push(body.to),
+            _ => {}
+        }
+    }
+}
