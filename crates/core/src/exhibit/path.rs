@@ -117,8 +117,13 @@ fn export_component(component: &[u8]) -> String {
                 cut = name.len();
             }
         }
-        escape(&mut name, chunk.invalid());
-        at += chunk.invalid().len();
+        for byte in chunk.invalid() {
+            escape(&mut name, &[*byte]);
+            at += 1;
+            if name.len() <= CUT_LEN {
+                cut = name.len();
+            }
+        }
     }
     if name.len() > MAX_EXPORT_COMPONENT_LEN {
         name.truncate(cut);
