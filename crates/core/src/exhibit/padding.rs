@@ -1,6 +1,6 @@
 //! PADMÉ: lengths are rounded up so that only their order of magnitude and a few leading bits are seen.
 //!
-//! Source: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", PoPETs 2019, §4.
+//! Source: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", Proceedings on Privacy Enhancing Technologies 2019, §4.
 
 /// The smallest padded length: what is shorter is padded to it, so that nothing is ever empty and small sizes look alike.
 pub const MIN_PADDED_LEN: u64 = 4096;

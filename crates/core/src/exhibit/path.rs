@@ -65,7 +65,7 @@ pub fn display(bytes: &[u8]) -> String {
     shown
 }
 
-/// The name under which a file is written at export, safe on Linux, macOS and Windows and in a BagIt manifest.
+/// The name under which a file is written at export, safe on Linux, macOS and Windows and in a `BagIt` manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExportName(String);
 

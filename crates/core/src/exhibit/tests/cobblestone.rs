@@ -152,7 +152,7 @@ fn chunk_in_another_place_or_cut_run_is_refused() {
     let refusals = [
         opener.open_chunks(1..2, &second[1..], &mut out),
         opener.open_chunks(1..4, second, &mut out),
-        opener.chunks_for(&(5..4)).map(drop),
+        opener.chunks_for(&core::ops::Range { start: 5, end: 4 }).map(drop),
         opener.chunks_for(&(0..2 * CHUNK_LEN as u64 + 1)).map(drop),
     ];
     assert!(refusals.iter().all(|refusal| refusal.as_ref().is_err_and(|error| fault(error) == "misuse of sealed message")));

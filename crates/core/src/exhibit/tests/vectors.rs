@@ -481,17 +481,17 @@ fn make_manifests() -> Value {
     cases.push(json!({"name": "path_too_long", "json": json.replacen("1.jpg", &long, 1), "result": "rejected by PathLength"}));
     let (name, object) = committed.seal::<Aes>(&exhibit_key(), &salt(7)).unwrap();
     let context = [b"custodia/manifest/v1".as_slice(), EXHIBIT.as_bytes()].concat();
-    let seal = |context: &[u8], len: u64, content: &[u8], padded: usize, end: u8| {
-        let mut plaintext = [&len.to_be_bytes(), content].concat();
+    let seal = |context: &[u8], len: u64, body: &[u8], padded: usize, end: u8| {
+        let mut plaintext = [&len.to_be_bytes(), body].concat();
         plaintext.resize(padded, 0);
         if end != 0 {
             plaintext[padded - 1] = end;
         }
         cobblestone::seal::<Aes>(exhibit_key().expose(), &salt(7), context, &plaintext).unwrap()
     };
-    let (content, len) = (json.as_bytes(), json.len() as u64);
+    let (body, len) = (json.as_bytes(), json.len() as u64);
     let padded = usize::try_from(padme(len + 8)).unwrap();
-    assert_eq!(object, seal(&context, len, content, padded, 0));
+    assert_eq!(object, seal(&context, len, body, padded, 0));
     let wrong = "wrong key or context of manifest";
     let misbehaved = "misbehaved manifest";
     let other = [b"custodia/manifest/v1".as_slice(), OTHER_EXHIBIT.as_bytes()].concat();
@@ -499,15 +499,15 @@ fn make_manifests() -> Value {
     altered[100] ^= 1;
     for (name, object, result) in [
         ("sealed", object.clone(), "ok"),
-        ("sealed_for_another_exhibit", seal(&other, len, content, padded, 0), wrong),
-        ("sealed_as_a_segment", seal(&segment_context(EXHIBIT, 0, 1), len, content, padded, 0), wrong),
+        ("sealed_for_another_exhibit", seal(&other, len, body, padded, 0), wrong),
+        ("sealed_as_a_segment", seal(&segment_context(EXHIBIT, 0, 1), len, body, padded, 0), wrong),
         ("sealed_and_altered", altered, "altered chunk 0 of manifest"),
         ("sealed_and_cut_to_the_header", object[..56].to_vec(), "malformed manifest"),
-        ("sealed_with_padding_not_zero", seal(&context, len, content, padded, 1), misbehaved),
-        ("sealed_with_too_little_padding", seal(&context, len, content, padded - 1, 0), misbehaved),
-        ("sealed_with_too_much_padding", seal(&context, len, content, padded + 256, 0), misbehaved),
-        ("sealed_with_length_beyond_the_end", seal(&context, u64::MAX, content, padded, 0), misbehaved),
-        ("sealed_with_length_too_short", seal(&context, len - 1, content, padded, 0), misbehaved),
+        ("sealed_with_padding_not_zero", seal(&context, len, body, padded, 1), misbehaved),
+        ("sealed_with_too_little_padding", seal(&context, len, body, padded - 1, 0), misbehaved),
+        ("sealed_with_too_much_padding", seal(&context, len, body, padded + 256, 0), misbehaved),
+        ("sealed_with_length_beyond_the_end", seal(&context, u64::MAX, body, padded, 0), misbehaved),
+        ("sealed_with_length_too_short", seal(&context, len - 1, body, padded, 0), misbehaved),
         ("sealed_with_no_plaintext", cobblestone::seal::<Aes>(exhibit_key().expose(), &salt(7), &context, &[]).unwrap(), misbehaved),
     ] {
         cases.push(json!({"name": name, "object_name": Blake3Digest::of(&object), "object": hex::encode(object), "result": result}));
@@ -520,15 +520,14 @@ fn make_manifests() -> Value {
 }
 
 fn check_manifest(file: &Value, case: &Value) {
-    let result = match case["json"].as_str() {
-        Some(json) => Manifest::parse(json.as_bytes()).map(drop),
-        None => {
-            let name = case["object_name"].as_str().unwrap().parse().unwrap();
-            let commitment = serde_json::from_value(file["commitment"].clone()).unwrap();
-            open_sealed::<Aes>(&exhibit_key(), EXHIBIT, &name, &bytes(&case["object"]))
-                .and_then(|json| CommittedManifest::open(json, &commitment, EXHIBIT, CASE))
-                .map(drop)
-        }
+    let result = if let Some(json) = case["json"].as_str() {
+        Manifest::parse(json.as_bytes()).map(drop)
+    } else {
+        let name = case["object_name"].as_str().unwrap().parse().unwrap();
+        let commitment = serde_json::from_value(file["commitment"].clone()).unwrap();
+        open_sealed::<Aes>(&exhibit_key(), EXHIBIT, &name, &bytes(&case["object"]))
+            .and_then(|json| CommittedManifest::open(json, &commitment, EXHIBIT, CASE))
+            .map(drop)
     };
     assert_eq!(outcome(&result), case["result"], "{}", case["name"]);
 }
