@@ -4,6 +4,7 @@ mod cobblestone;
 mod content;
 mod manifest;
 mod names;
+mod spec;
 mod vectors;
 
 use super::AwsLcCipher;
