@@ -3,6 +3,7 @@
 mod cobblestone;
 mod content;
 mod manifest;
+mod manifest_vectors;
 mod names;
 mod spec;
 mod vectors;
