@@ -41,7 +41,7 @@ pub struct CommitEnvelope {
 /// Reads where a commit belongs, to look the group up. Verifies no signature.
 ///
 /// # Errors
-/// `TooLarge`, or `Malformed` if it is not one PublicMessage with a commit of a member or of an external joiner.
+/// `TooLarge`, or `Malformed` if it is not one `PublicMessage` with a commit of a member or of an external joiner.
 pub fn commit_envelope(bytes: &[u8]) -> Result<CommitEnvelope, MlsError> {
     decode_commit(bytes).map(|(envelope, _)| envelope)
 }

@@ -40,7 +40,7 @@ impl RingRow {
     /// Reads a row; what it says about group, epoch and version is compared when it is opened.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MlsError> {
         let row: [u8; Self::LEN] = bytes.try_into().map_err(|_| MlsError::Malformed("ring row"))?;
-        if row[0] != 1 { Err(MlsError::Malformed("ring row")) } else { Ok(Self(row)) }
+        if row[0] == 1 { Ok(Self(row)) } else { Err(MlsError::Malformed("ring row")) }
     }
 
     /// The 93 bytes.
