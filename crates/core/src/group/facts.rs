@@ -182,7 +182,7 @@ pub struct CommitFacts {
     pub removed: Vec<LeafFacts>,
     /// How many of its proposals are by reference.
     pub by_reference: usize,
-    /// Types of its proposals that are neither Add, Remove nor, in an external commit, ExternalInit.
+    /// Types of its proposals that are neither Add, Remove nor, in an external commit, `ExternalInit`.
     pub other_proposals: Vec<u16>,
     /// Number of members before it.
     pub members_before: usize,
