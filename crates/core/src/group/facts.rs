@@ -64,6 +64,7 @@ pub struct Epoch(pub u64);
 
 impl Epoch {
     /// The epoch that a commit made in this one begins.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
@@ -181,7 +182,7 @@ pub struct CommitFacts {
     pub removed: Vec<LeafFacts>,
     /// How many of its proposals are by reference.
     pub by_reference: usize,
-    /// Types of its proposals that are neither Add, Remove nor, in an external commit, ExternalInit.
+    /// Types of its proposals that are neither Add, Remove nor, in an external commit, `ExternalInit`.
     pub other_proposals: Vec<u16>,
     /// Number of members before it.
     pub members_before: usize,

@@ -23,7 +23,7 @@ pub const MAX_KEY_PACKAGE_AGE: u64 = 90 * 86_400;
 pub const MAX_KEY_PACKAGE_LIFETIME: u64 = 730 * 86_400;
 /// How far a key package may be dated before it was made, or after the log's time, in seconds: one hour.
 pub const CLOCK_SKEW: u64 = 3600;
-/// Extension type that marks a last-resort key package (RFC 9750's registry).
+/// Extension type that marks a last-resort key package (draft-ietf-mls-extensions).
 pub const LAST_RESORT: u16 = 0x000A;
 
 macro_rules! group_rules {
@@ -53,7 +53,7 @@ group_rules! {
     NamesGroup = "GRP-01", "A commit names the group to which it is sent.";
     OnePerEpoch = "GRP-02", "A commit is made in the group's current epoch, so that each epoch has one commit.";
     ByValue = "GRP-03", "A commit carries its proposals by value.";
-    AddOrRemove = "GRP-04", "A commit carries no proposal but Add and Remove (and, by an external commit, ExternalInit).";
+    AddOrRemove = "GRP-04", "A commit carries no proposal but Add and Remove, and an external commit besides that by which it enters.";
     HasPath = "GRP-05", "A commit carries an update path.";
     Resync = "GRP-06", "An external commit only resyncs: it adds nobody and removes exactly one leaf, the sender's own old one.";
     CertifiedKey = "GRP-07", "A leaf's key is the key of its certificate.";
@@ -95,8 +95,8 @@ pub struct Standing {
 
 /// Applies every rule that needs no certificate: `GRP-01` to `06`, `11` to `15`, `21`.
 ///
-/// Not judged here: certificates ([`judge_certified`]), lifetimes ([`key_package_is_timely`]), who delivers
-/// ([`sender_is_device`]), whether the context is true.
+/// Not judged here: certificates and lifetimes ([`judge_certified`]), who delivers ([`sender_is_device`]), whether the context is
+/// true.
 ///
 /// # Errors
 /// The first rule that is broken.
@@ -286,50 +286,68 @@ pub fn removes_named(commit: &CommitFacts, named: &[LeafIndex]) -> Result<(), Br
     require(named.iter().all(|index| removed.contains(index)), GroupRule::RemovesNamed)
 }
 
-/// Applies the rules that need certificates: `GRP-07`, `08`, `16`, `17`, `20`.
+/// Applies the rules that need certificates to a commit: `GRP-07`, `08`, `10`, `16`, `17`, `20`; returns the leaves after it.
 ///
-/// `certify` turns a leaf into what its certificate says, judged at the commit's position in the log, or into the rule of
-/// identity that it breaks (`E`). It is called for the sender's leaf after the commit, for every added leaf, and for the sender's
-/// old leaf *as of when it was certified* (`Old`), since an expired certificate must not hinder its own renewal.
-/// `staying` are the members before the commit without the removed and without the sender.
+/// `before` are all leaves before the commit, as an earlier judgement returned them. `now` is the recorded time of the last record
+/// at the context's log size. `certify` judges a leaf's certificate at that size, or returns the rule of identity that it breaks; it
+/// is asked for the sender's new leaf and for every added one. The sender's old certificate may have expired: it was judged when it
+/// entered.
 ///
 /// # Errors
 /// The first rule that is broken, or what `certify` returned.
 pub fn judge_certified<E: From<Broken>>(
     commit: &CommitFacts,
-    staying: &[CertifiedLeaf],
+    before: &[CertifiedLeaf],
     named: &[LeafIndex],
-    mut certify: impl FnMut(&LeafFacts, Moment) -> Result<CertifiedLeaf, E>,
-) -> Result<(), E> {
-    let Some(new) = &commit.sender_after else { return Err(Broken(GroupRule::HasPath).into()) };
-    let mut after = staying.to_vec();
-    let sender = certify(new, Moment::Now)?;
-    leaf_key_is_certified(new, &sender)?;
+    now: LogTime,
+    mut certify: impl FnMut(&LeafFacts) -> Result<CertifiedLeaf, E>,
+) -> Result<Vec<CertifiedLeaf>, E> {
+    let new = commit.sender_after.as_ref().ok_or(Broken(GroupRule::HasPath))?;
     let old = match commit.sender {
         Sender::Member(_) => commit.sender_before.as_ref(),
         Sender::External(_) => commit.removed.first(),
     };
-    let old = certify(old.ok_or(Broken(GroupRule::Resync))?, Moment::Old)?;
-    succeeds(&old, &sender)?;
+    let old = old.ok_or(Broken(GroupRule::Resync))?;
+    let old_certified = before.iter().find(|leaf| leaf.index == old.index).ok_or(Broken(GroupRule::Succession))?;
+    leaf_key_is_certified(old, old_certified)?;
+    let sender = certify(new)?;
+    leaf_key_is_certified(new, &sender)?;
+    succeeds(old_certified, &sender)?;
+    let gone = |leaf: &&CertifiedLeaf| leaf.index == old.index || commit.removed.iter().any(|removed| removed.index == leaf.index);
+    let mut after: Vec<CertifiedLeaf> = before.iter().filter(|leaf| !gone(leaf)).cloned().collect();
     after.push(sender);
     for added in &commit.added {
+        key_package_is_timely(&added.key_package, now)?;
         let leaf = added.leaf();
-        let certified = certify(&leaf, Moment::Now)?;
+        let certified = certify(&leaf)?;
         leaf_key_is_certified(&leaf, &certified)?;
         after.push(certified);
     }
+    after.sort_unstable_by_key(|leaf| leaf.index);
     removes_named(commit, named)?;
     membership_is_sound(&after)?;
-    Ok(())
+    Ok(after)
 }
 
-/// At what position in the log a certificate is to be judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// At the commit's log size.
-    Now,
-    /// When the leaf entered: the certificate may have expired since.
-    Old,
+/// Judges all members of a group that a device joins or comes back to: `GRP-07`, `11`, `12`, `16`, `20`; returns them.
+///
+/// `certify` must not refuse a member only because its certificate has expired since it entered: that would lock joiners out.
+///
+/// # Errors
+/// The first rule that is broken, or what `certify` returned.
+pub fn judge_members<E: From<Broken>>(
+    members: &[LeafFacts],
+    mut certify: impl FnMut(&LeafFacts) -> Result<CertifiedLeaf, E>,
+) -> Result<Vec<CertifiedLeaf>, E> {
+    let mut all = Vec::with_capacity(members.len());
+    for leaf in members {
+        leaf_is_sound(leaf)?;
+        let certified = certify(leaf)?;
+        leaf_key_is_certified(leaf, &certified)?;
+        all.push(certified);
+    }
+    membership_is_sound(&all)?;
+    Ok(all)
 }
 
 #[cfg(test)]

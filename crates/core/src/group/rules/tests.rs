@@ -302,36 +302,87 @@ fn grp_21_other_cipher_suite_is_refused() {
 }
 
 /// Certifies a leaf by its key; leaf 3, the added one, is a recovery device.
-fn certify(leaf: &LeafFacts, _: Moment) -> Result<CertifiedLeaf, Broken> {
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every certifier")]
+fn certify(leaf: &LeafFacts) -> Result<CertifiedLeaf, Broken> {
     let role = if leaf.index == LeafIndex(3) { LeafRole::Recovery } else { LeafRole::Person };
     Ok(CertifiedLeaf { key: leaf.signature_key, ..certified(leaf.index.0, "ro-diicot", role) })
 }
 
-#[test]
-fn certified_commit_that_adds_the_recovery_device_is_accepted_and_without_it_refused() {
-    let staying = [certified(1, "ro-diicot", LeafRole::Person)];
-    assert_eq!(judge_certified(&commit(), &staying, &[], certify), Ok(()));
-    let without = CommitFacts { added: Vec::new(), ..commit() };
-    assert_eq!(judge_certified(&without, &staying, &[], certify), Err(Broken(GroupRule::RecoveryPresent)));
-    assert_eq!(judge_certified(&commit(), &staying, &[LeafIndex(1)], certify), Err(Broken(GroupRule::RemovesNamed)));
+fn before() -> Vec<CertifiedLeaf> {
+    (0..3).map(|index| certified(index, "ro-diicot", LeafRole::Person)).collect()
+}
+
+fn log_time() -> LogTime {
+    LogTime::from_millis(package().not_before * 1000).unwrap()
+}
+
+fn judge(facts: &CommitFacts, named: &[LeafIndex]) -> Result<Vec<u32>, Broken> {
+    let after = judge_certified(facts, &before(), named, log_time(), certify)?;
+    Ok(after.iter().map(|leaf| leaf.index.0).collect())
 }
 
 #[test]
-fn certified_commit_is_judged_for_added_and_own_key_and_for_succession() {
+fn certified_commit_that_adds_the_recovery_device_is_accepted_and_without_it_refused() {
+    assert_eq!(judge(&commit(), &[]), Ok(vec![0, 1, 2, 3]));
+    let removing = CommitFacts { removed: vec![leaf(1)], ..commit() };
+    assert_eq!(judge(&removing, &[LeafIndex(1)]), Ok(vec![0, 2, 3]));
+    assert_eq!(judge(&commit(), &[LeafIndex(1)]), Err(Broken(GroupRule::RemovesNamed)));
+    assert_eq!(judge(&CommitFacts { added: Vec::new(), ..commit() }, &[]), Err(Broken(GroupRule::RecoveryPresent)));
+}
+
+#[test]
+fn certified_commit_is_judged_for_every_key_and_for_succession() {
+    let facts = commit();
     let uncertified = |index| {
-        move |leaf: &LeafFacts, moment| {
-            let certified = certify(leaf, moment)?;
+        judge_certified(&facts, &before(), &[], log_time(), move |leaf| {
+            let certified = certify(leaf)?;
             Ok(if leaf.index == LeafIndex(index) { CertifiedLeaf { key: [77; 32], ..certified } } else { certified })
-        }
+        })
     };
-    assert_eq!(judge_certified(&commit(), &[], &[], uncertified(3)), Err(Broken(GroupRule::CertifiedKey)));
-    assert_eq!(judge_certified(&commit(), &[], &[], uncertified(0)), Err(Broken(GroupRule::CertifiedKey)));
-    let other_before = |leaf: &LeafFacts, moment| {
-        let certified = certify(leaf, moment)?;
-        let device = DeviceId::from_bytes([88; 16]);
-        Ok(if moment == Moment::Old { CertifiedLeaf { device, ..certified } } else { certified })
+    assert_eq!(uncertified(3), Err(Broken(GroupRule::CertifiedKey)));
+    assert_eq!(uncertified(0), Err(Broken(GroupRule::CertifiedKey)));
+    let with = |change: fn(&mut CertifiedLeaf)| {
+        let mut before = before();
+        change(&mut before[0]);
+        judge_certified(&facts, &before, &[], log_time(), certify)
     };
-    assert_eq!(judge_certified(&commit(), &[], &[], other_before), Err(Broken(GroupRule::Succession)));
+    assert_eq!(with(|old| old.device = DeviceId::from_bytes([88; 16])), Err(Broken(GroupRule::Succession)));
+    assert_eq!(with(|old| old.index = LeafIndex(8)), Err(Broken(GroupRule::Succession)), "an unknown leaf");
+    assert_eq!(with(|old| old.key = [88; 32]), Err(Broken(GroupRule::CertifiedKey)), "not the leaf that was judged");
+}
+
+#[test]
+fn certified_resync_keeps_device_and_membership() {
+    let resync = CommitFacts { sender: Sender::External(LeafIndex(1)), ..resync() };
+    let mut before = before();
+    before.push(certified(3, "ro-diicot", LeafRole::Recovery));
+    let after = judge_certified::<Broken>(&resync, &before, &[], log_time(), certify).unwrap();
+    assert_eq!(after, before);
+    before[1].person = "ro-diicot/p9".parse().unwrap();
+    let other = judge_certified(&resync, &before, &[], log_time(), certify);
+    assert_eq!(other, Err(Broken(GroupRule::Succession)));
+}
+
+#[test]
+fn certified_commit_that_adds_by_an_old_key_package_is_refused() {
+    let late = LogTime::from_millis((package().not_before + MAX_KEY_PACKAGE_AGE + 1) * 1000).unwrap();
+    assert_eq!(judge_certified(&commit(), &before(), &[], late, certify), Err(Broken(GroupRule::Lifetime)));
+}
+
+#[test]
+fn joiner_judges_every_member() {
+    let members = [leaf(0), leaf(1), leaf(3)];
+    assert_eq!(judge_members::<Broken>(&members, certify).unwrap().len(), 3);
+    assert_eq!(judge_members(&members[..2], certify), Err(Broken(GroupRule::RecoveryPresent)));
+    let mut twice = members.clone();
+    twice[1] = LeafFacts { index: LeafIndex(1), ..leaf(0) };
+    assert_eq!(
+        judge_members(&twice, |leaf| Ok(CertifiedLeaf { device: DeviceId::from_bytes([1; 16]), ..certify(leaf)? })),
+        Err(Broken(GroupRule::OneLeafPerDevice))
+    );
+    let mut malformed = members;
+    malformed[2].encryption_key.pop();
+    assert_eq!(judge_members(&malformed, certify), Err(Broken(GroupRule::WellFormedKeys)));
 }
 
 #[test]
