@@ -5,6 +5,7 @@
 
 pub mod custody;
 pub mod digest;
+pub mod dossier;
 pub mod exhibit;
 pub mod finding;
 pub mod group;

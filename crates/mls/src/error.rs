@@ -3,7 +3,7 @@
 use custodia_core::group::facts::{Epoch, GroupId};
 use custodia_core::group::rules::{Broken, GroupRule};
 use openmls::group::{ProcessMessageError, StageCommitError};
-use openmls::prelude::{ProposalValidationError, PublicProcessMessageError};
+use openmls::prelude::{ExternalCommitValidationError, ProposalValidationError, PublicProcessMessageError};
 use openmls::treesync::errors::LeafNodeValidationError;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -105,7 +105,13 @@ impl MlsError {
 
     fn of_stage(error: StageCommitError) -> Self {
         let leaf = match &error {
-            StageCommitError::MissingProposal => return Broken(GroupRule::ByValue).into(),
+            StageCommitError::MissingProposal
+            | StageCommitError::ExternalCommitValidation(ExternalCommitValidationError::ReferencedProposal) => {
+                return Broken(GroupRule::ByValue).into();
+            }
+            StageCommitError::RequiredPathNotFound | StageCommitError::ExternalCommitValidation(ExternalCommitValidationError::NoPath) => {
+                return Broken(GroupRule::HasPath).into();
+            }
             StageCommitError::LeafNodeValidation(leaf)
             | StageCommitError::ProposalValidationError(ProposalValidationError::LeafNodeValidation(leaf)) => Some(leaf),
             _ => None,

@@ -1,3 +1,233 @@
 //! custodia-verify, the judge's offline verifier: one dossier, one trust file, one verdict.
+//!
+//! It opens no connection, writes nothing, and takes no key from the dossier. Checks: `docs/spec/dossier.md`.
 
 pub mod archive;
+mod bag;
+mod exhibit;
+pub mod report;
+pub mod trust;
+
+use std::io::{Read, Seek};
+
+use custodia_core::custody::receipt::RecordView;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::dossier::registry::{self, RegistryAt};
+use custodia_core::dossier::{Files, Index, VERSION, paths};
+use custodia_core::finding::{Finding, Status, Verdict};
+use custodia_core::log::{InclusionProof, NodeHash, SignedCheckpoint, VerifiedCheckpoint};
+
+use archive::{Archive, ArchiveError};
+use bag::{Bag, MAX_TEXT_BYTES};
+pub use exhibit::ExhibitReport;
+pub use trust::Trust;
+
+/// What a verification found.
+#[derive(Debug)]
+pub struct Report {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the dossier says of itself, if it could be read.
+    pub index: Option<Index>,
+    /// The size of the final checkpoint's tree, if the log's signature held.
+    pub tree_size: Option<u64>,
+    /// Names of the cosigners whose signatures on the final checkpoint held.
+    pub cosigners: Vec<String>,
+    /// Exhibit by exhibit.
+    pub exhibits: Vec<ExhibitReport>,
+    /// All findings, in the order of the checks.
+    pub findings: Vec<Finding>,
+}
+
+/// Verifies a dossier by a trust file. Memory does not grow with the files in it.
+///
+/// # Errors
+/// [`ArchiveError`] if the file cannot be read at all; everything else is a finding.
+pub fn verify<R: Read + Seek>(dossier: R, trust: &Trust) -> Result<Report, ArchiveError> {
+    let mut report =
+        Report { verdict: Verdict::Failed, index: None, tree_size: None, cosigners: vec![], exhibits: vec![], findings: vec![] };
+    let mut archive = match Archive::open(dossier) {
+        Ok(archive) => archive,
+        Err(ArchiveError::Malformed(text)) => {
+            report.findings.push(Finding::failed("DOS-01", "archive", text));
+            return Ok(report);
+        }
+        Err(error) => return Err(error),
+    };
+    report.findings.push(Finding::passed("DOS-01", "archive", "the entries follow each other without gap, overlap, link or second name"));
+    let bag = bag::check(&mut archive)?;
+    report.findings.extend(bag.findings.iter().cloned());
+    let index = read_index(&mut archive, trust, &mut report.findings)?;
+    let checkpoint = check_checkpoint(&mut archive, trust, &mut report)?;
+    if let (Some(index), Some(checkpoint)) = (&index, &checkpoint) {
+        let registry = check_registry(&mut archive, checkpoint, trust, &mut report.findings)?;
+        check_exhibits(&mut archive, &bag, index, checkpoint, &registry, &mut report)?;
+    }
+    report.index = index;
+    report.verdict = Verdict::of(&report.findings, |_| true);
+    Ok(report)
+}
+
+/// The one member that tells a newer format.
+#[derive(serde::Deserialize)]
+struct Version {
+    version: u32,
+}
+
+fn read_index<R: Read + Seek>(archive: &mut Archive<R>, trust: &Trust, findings: &mut Vec<Finding>) -> Result<Option<Index>, ArchiveError> {
+    let Some(bytes) = archive.read(paths::INDEX, MAX_TEXT_BYTES)? else {
+        findings.push(Finding::failed("DOS-03", paths::INDEX, "it is missing"));
+        return Ok(None);
+    };
+    if let Ok(Version { version }) = serde_json::from_slice(&bytes)
+        && version > VERSION
+    {
+        let text =
+            format!("the dossier is of version {version}, made by a newer program; this one reads version {VERSION}: get a newer verifier");
+        findings.push(Finding::not_checked("DOS-03", paths::INDEX, text));
+        return Ok(None);
+    }
+    match serde_json::from_slice::<Index>(&bytes) {
+        Ok(index) if index.origin == trust.origin.as_str() && !index.exhibits.is_empty() => {
+            findings.push(Finding::passed("DOS-03", paths::INDEX, format!("{} exhibits of case {}", index.exhibits.len(), index.case)));
+            Ok(Some(index))
+        }
+        Ok(index) => {
+            let text = format!("it names the log {:?} and {} exhibits", index.origin, index.exhibits.len());
+            findings.push(Finding::failed("DOS-03", paths::INDEX, text));
+            Ok(None)
+        }
+        Err(error) => {
+            findings.push(Finding::failed("DOS-03", paths::INDEX, error.to_string()));
+            Ok(None)
+        }
+    }
+}
+
+fn check_checkpoint<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    trust: &Trust,
+    report: &mut Report,
+) -> Result<Option<VerifiedCheckpoint>, ArchiveError> {
+    let bytes = archive.read(paths::CHECKPOINT, 1 << 20)?.unwrap_or_default();
+    let checkpoint = match SignedCheckpoint::parse(&bytes).and_then(|signed| signed.verify(&trust.log)) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => {
+            report.findings.push(Finding::failed("LOG-01", paths::CHECKPOINT, error.to_string()));
+            return Ok(None);
+        }
+    };
+    let size = checkpoint.size().get();
+    report.tree_size = Some(size);
+    report.findings.push(Finding::passed(
+        "LOG-01",
+        format!("checkpoint of {size} records"),
+        "it is signed by the log's key that this verifier pins",
+    ));
+    let Some(policy) = &trust.policy else {
+        let text = "completeness not attested: the trust file's policy demands no cosignature, so nobody but the log vouches for it";
+        report.findings.push(Finding::not_checked("LOG-03", "policy", text));
+        return Ok(Some(checkpoint));
+    };
+    report.findings.push(match policy.cosignatures(&checkpoint) {
+        Err(error) => Finding::failed("LOG-03", paths::CHECKPOINT, error.to_string()),
+        Ok(cosignatures) => {
+            report.cosigners = cosignatures.iter().map(|cosignature| cosignature.key().name().to_string()).collect();
+            if policy.quorum_met(&cosignatures) {
+                Finding::passed("LOG-03", report.cosigners.join(", "), "the cosignatures that the policy demands are there")
+            } else {
+                Finding::not_checked(
+                    "LOG-03",
+                    "policy",
+                    "completeness not attested: the cosignatures that the policy demands are not there",
+                )
+            }
+        }
+    });
+    Ok(Some(checkpoint))
+}
+
+fn check_registry<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    checkpoint: &VerifiedCheckpoint,
+    trust: &Trust,
+    findings: &mut Vec<Finding>,
+) -> Result<RegistryAt, ArchiveError> {
+    let views = read_views(archive, paths::REGISTRY, "TRU-01", findings)?;
+    let proofs = archive.read(paths::REGISTRY_PROOF, MAX_TEXT_BYTES)?.unwrap_or_default();
+    let proof = parse_proof(String::from_utf8_lossy(&proofs).split_whitespace());
+    let proof = proof.unwrap_or_else(|| InclusionProof::from_hashes(vec![]).expect("no hashes are few enough"));
+    let (registry, found) = registry::replay(&views, &proof, checkpoint, trust.pin);
+    findings.extend(found);
+    Ok(registry)
+}
+
+fn check_exhibits<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    bag: &Bag,
+    index: &Index,
+    checkpoint: &VerifiedCheckpoint,
+    registry: &RegistryAt,
+    report: &mut Report,
+) -> Result<(), ArchiveError> {
+    let payload = bag.digests.get(paths::MANIFEST).map_or_else(|| Sha256Digest::of(&[]), |digests| digests.sha256);
+    for &id in &index.exhibits {
+        let context = exhibit::Context { id, index, payload, checkpoint, registry, digests: &bag.digests };
+        let exhibit = exhibit::check(archive, &context)?;
+        report.findings.extend(exhibit.findings.iter().cloned());
+        report.exhibits.push(exhibit);
+    }
+    if index.files == Files::Digests {
+        let text = "the files are not in this dossier; what the manifest says of them was committed to, but no bytes were compared";
+        report.findings.push(Finding::passed("EXH-02", "files", text));
+    }
+    Ok(())
+}
+
+/// Reads one record view a line; a line that is none is a finding.
+fn read_views<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    name: &str,
+    check: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<RecordView>, ArchiveError> {
+    let Some(bytes) = archive.read(name, MAX_TEXT_BYTES)? else {
+        findings.push(Finding::failed(check, name, "it is missing"));
+        return Ok(vec![]);
+    };
+    let mut views = Vec::new();
+    for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(view) => views.push(view),
+            Err(error) => findings.push(Finding::failed(check, format!("{name} line {}", number + 1), error.to_string())),
+        }
+    }
+    Ok(views)
+}
+
+fn parse_proof<'a>(words: impl Iterator<Item = &'a str>) -> Option<InclusionProof> {
+    let hashes = words.map(|word| word.parse::<Sha256Digest>().ok().map(|digest| NodeHash::from_bytes(*digest.as_bytes())));
+    InclusionProof::from_hashes(hashes.collect::<Option<_>>()?).ok()
+}
+
+impl Report {
+    /// Findings of integrity (DOS, CHN, EXH), apart from those of trust (LOG, TRU).
+    pub fn integrity(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| !is_trust(finding))
+    }
+
+    /// Findings of trust (LOG, TRU).
+    pub fn trust(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| is_trust(finding))
+    }
+
+    /// The first finding that kept the verdict from PASSED.
+    pub fn first_obstacle(&self) -> Option<&Finding> {
+        let of = |status: Status| self.findings.iter().find(move |finding| finding.status == status);
+        of(Status::Failed).or_else(|| of(Status::NotChecked))
+    }
+}
+
+fn is_trust(finding: &Finding) -> bool {
+    finding.check.starts_with("LOG") || finding.check.starts_with("TRU")
+}

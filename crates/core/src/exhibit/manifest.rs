@@ -158,9 +158,15 @@ impl FileEntry {
 }
 
 /// A well-formed manifest that keeps every rule; not yet known to be the one that the log commits to.
+///
+/// It has no deserialiser of its own: [`Manifest::parse`] is the only way in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest(Fields);
+
+/// The JSON of a manifest, unchecked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+struct Fields {
     version: u8,
     exhibit: ExhibitId,
     case: CaseId,
@@ -178,13 +184,13 @@ impl Manifest {
     /// # Errors
     /// [`ExhibitError::Rejected`] for the first rule that is broken.
     pub fn new(exhibit: ExhibitId, case: CaseId, salt: ManifestSalt, intake: Intake, files: Vec<FileEntry>) -> Result<Self, ExhibitError> {
-        let mut manifest = Self { version: 1, exhibit, case, salt, stream_len: 0, segment_size: SEGMENT_LEN, intake, files };
-        for file in &mut manifest.files {
-            file.offset = manifest.stream_len;
-            manifest.stream_len = manifest.stream_len.saturating_add(file.size);
+        let mut fields = Fields { version: 1, exhibit, case, salt, stream_len: 0, segment_size: SEGMENT_LEN, intake, files };
+        for file in &mut fields.files {
+            file.offset = fields.stream_len;
+            fields.stream_len = fields.stream_len.saturating_add(file.size);
         }
-        manifest.check()?;
-        Ok(manifest)
+        fields.check()?;
+        Ok(Self(fields))
     }
 
     /// Reads a manifest from its JSON.
@@ -193,9 +199,9 @@ impl Manifest {
     /// [`ExhibitError::Limit`] before anything is decoded, [`ExhibitError::Json`], [`ExhibitError::Rejected`] for the first rule that is broken.
     pub fn parse(json: &[u8]) -> Result<Self, ExhibitError> {
         check_json_len(json)?;
-        let manifest: Self = strict_json::read(Part::Manifest, json)?;
-        manifest.check()?;
-        Ok(manifest)
+        let fields: Fields = strict_json::read(Part::Manifest, json)?;
+        fields.check()?;
+        Ok(Self(fields))
     }
 
     /// The JSON, to be sealed, committed to and kept verbatim.
@@ -203,36 +209,38 @@ impl Manifest {
     /// # Errors
     /// [`ExhibitError::Limit`] beyond 64 MiB.
     pub fn to_json(&self) -> Result<Vec<u8>, ExhibitError> {
-        let json = strict_json::write(Part::Manifest, self)?;
+        let json = strict_json::write(Part::Manifest, &self.0)?;
         check_json_len(&json)?;
         Ok(json)
     }
 
     /// The exhibit.
     pub fn exhibit(&self) -> ExhibitId {
-        self.exhibit
+        self.0.exhibit
     }
 
     /// The case.
     pub fn case(&self) -> CaseId {
-        self.case
+        self.0.case
     }
 
     /// What was recorded at intake.
     pub fn intake(&self) -> &Intake {
-        &self.intake
+        &self.0.intake
     }
 
     /// The files in the order of the content stream; at least one.
     pub fn files(&self) -> &[FileEntry] {
-        &self.files
+        &self.0.files
     }
 
     /// How the content stream is padded and cut.
     pub fn plan(&self) -> SegmentPlan {
-        SegmentPlan::new(self.stream_len).expect("a manifest keeps rule StreamLength")
+        SegmentPlan::new(self.0.stream_len).expect("a manifest keeps rule StreamLength")
     }
+}
 
+impl Fields {
     fn check(&self) -> Result<(), ExhibitError> {
         let whole = |rule| Err(ExhibitError::Rejected { rule, file: None });
         if self.version != 1 {
@@ -346,11 +354,11 @@ impl CommittedManifest {
     /// Those of [`Manifest::parse`]; [`ExhibitError::NotCommitted`]; [`ExhibitError::Rejected`] with rule `OtherExhibit`.
     pub fn open(json: Vec<u8>, commitment: &ManifestCommitment, exhibit: ExhibitId, case: CaseId) -> Result<Self, ExhibitError> {
         let manifest = Manifest::parse(&json)?;
-        let found = ManifestCommitment::of(&manifest.salt, &json);
+        let found = ManifestCommitment::of(&manifest.0.salt, &json);
         if !bool::from(found.0.as_bytes().ct_eq(commitment.0.as_bytes())) {
             return Err(ExhibitError::NotCommitted { part: Part::Manifest });
         }
-        if manifest.exhibit != exhibit || manifest.case != case {
+        if manifest.0.exhibit != exhibit || manifest.0.case != case {
             return Err(ExhibitError::Rejected { rule: ManifestRule::OtherExhibit, file: None });
         }
         Ok(Self { manifest, json })
@@ -359,7 +367,7 @@ impl CommittedManifest {
     /// Commits to a manifest that was made here.
     pub fn new(manifest: Manifest) -> Result<(Self, ManifestCommitment), ExhibitError> {
         let json = manifest.to_json()?;
-        let commitment = ManifestCommitment::of(&manifest.salt, &json);
+        let commitment = ManifestCommitment::of(&manifest.0.salt, &json);
         Ok((Self { manifest, json }, commitment))
     }
 
@@ -377,7 +385,7 @@ impl CommittedManifest {
         let padded = usize::try_from(padme(PREFIX_LEN + len)).expect("a manifest has at most 64 MiB");
         let plaintext = Zeroizing::new(prefixed(len.to_be_bytes(), &self.json, padded));
         let object =
-            cobblestone::seal::<C>(key.expose(), salt, &context(self.manifest.exhibit), &plaintext).map_err(in_part(Part::Manifest))?;
+            cobblestone::seal::<C>(key.expose(), salt, &context(self.manifest.0.exhibit), &plaintext).map_err(in_part(Part::Manifest))?;
         Ok((Blake3Digest::of(&object), object))
     }
 }

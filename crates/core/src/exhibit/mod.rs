@@ -9,6 +9,8 @@
 //! Start at [`segment`] for content, [`manifest`] for the description, [`keys`] for shares and wraps. Nothing here reads a
 //! clock or draws random bytes: salts and keys are parameters, and so is the AES-256-GCM of one chunk ([`ChunkCipher`]).
 
+#![expect(clippy::missing_panics_doc, reason = "each `expect` here names an invariant that no caller can break")]
+
 #[cfg(any(test, feature = "aws-lc-rs"))]
 mod aws_lc;
 pub mod cobblestone;

@@ -1,11 +1,12 @@
 //! PADMÉ: lengths are rounded up so that only their order of magnitude and a few leading bits are seen.
 //!
-//! Source: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", PoPETs 2019, §4.
+//! Source: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", Proceedings on Privacy Enhancing Technologies 2019, §4.
 
 /// The smallest padded length: what is shorter is padded to it, so that nothing is ever empty and small sizes look alike.
 pub const MIN_PADDED_LEN: u64 = 4096;
 
-/// The padded length of `len` bytes: at least [`MIN_PADDED_LEN`], at most an eighth more than `len` above that (1 to 3 % in practice).
+/// The padded length of `len` bytes: at least [`MIN_PADDED_LEN`]; above it at most a sixteenth more than `len`,
+/// a 32nd from 64 KiB, a 64th from 4 GiB.
 ///
 /// With E the place of the highest bit of `len` and S the number of bits of E, the lowest E − S bits are rounded up to zero.
 ///

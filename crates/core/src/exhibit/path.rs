@@ -65,7 +65,7 @@ pub fn display(bytes: &[u8]) -> String {
     shown
 }
 
-/// The name under which a file is written at export, safe on Linux, macOS and Windows and in a BagIt manifest.
+/// The name under which a file is written at export, safe on Linux, macOS and Windows and in a `BagIt` manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExportName(String);
 
@@ -117,8 +117,13 @@ fn export_component(component: &[u8]) -> String {
                 cut = name.len();
             }
         }
-        escape(&mut name, chunk.invalid());
-        at += chunk.invalid().len();
+        for byte in chunk.invalid() {
+            escape(&mut name, &[*byte]);
+            at += 1;
+            if name.len() <= CUT_LEN {
+                cut = name.len();
+            }
+        }
     }
     if name.len() > MAX_EXPORT_COMPONENT_LEN {
         name.truncate(cut);

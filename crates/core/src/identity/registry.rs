@@ -185,19 +185,19 @@ impl Registry {
     ///
     /// # Errors
     /// By IDN-01 to IDN-04 and IDN-14.
-    pub fn apply_trust_list(&mut self, list: UnverifiedTrustList, signer: CertificateId, at: AsOf) -> Result<&TrustList, RegistryError> {
+    pub fn apply_trust_list(&mut self, list: UnverifiedTrustList, signer: CertificateId, at: AsOf) -> Result<(), RegistryError> {
         self.in_order(at)?;
         let issued = list.claimed_issued().millis();
         let list = match self.lists.last() {
             None => list.verify_first(&self.pin)?,
-            Some((_, last)) => list.verify_successor(last)?,
+            Some((_, before)) => list.verify_successor(before)?,
         };
         rule(issued <= i128::from(at.time.millis()) + ISSUED_AHEAD_MILLIS, Rule::ListIsNotFromTheFuture)?;
-        let deciding = self.lists.last().map_or(&list, |(_, last)| last);
+        let deciding = self.lists.last().map_or(&list, |(_, before)| before);
         rule(office_of_root(deciding, signer, at.time).is_some(), Rule::ListIsBroughtByAnOffice)?;
         self.head = Some(at);
         self.lists.push((at, list));
-        Ok(self.lists.last().map(|(_, list)| list).expect("pushed on the line before"))
+        Ok(())
     }
 
     /// Takes in a device's certificate, enrolled by a record that the root `signer` signed.
@@ -239,22 +239,22 @@ impl Registry {
         at: AsOf,
     ) -> Result<(), RegistryError> {
         self.in_order(at)?;
-        let one = match target {
+        let named = match target {
             RevocationTarget::Certificate(id) => Some(id),
             RevocationTarget::Device(id) => self.devices.get(&id).and_then(|device| device.certificates.last().copied()),
         };
-        let once = RegistryError::Rejected { rule: Rule::OncePerSubject };
-        let enrolled = one.and_then(|id| self.certificates.get(&id)).ok_or(once.clone())?;
+        let refused = RegistryError::Rejected { rule: Rule::OncePerSubject };
+        let enrolled = named.and_then(|id| self.certificates.get(&id)).ok_or(refused.clone())?;
         let office = enrolled.certificate.office();
-        let signed = self.lists.last().is_some_and(|(_, list)| signed_by_office(list, office, signer, at.time));
-        rule(signed, Rule::OfficeRootSigns)?;
-        let device = self.devices.get_mut(&enrolled.certificate.device()).ok_or(once.clone())?;
+        let by_office = self.lists.last().is_some_and(|(_, list)| signed_by_office(list, office, signer, at.time));
+        rule(by_office, Rule::OfficeRootSigns)?;
+        let device = self.devices.get_mut(&enrolled.certificate.device()).ok_or(refused.clone())?;
         rule(device.revoked.is_none(), Rule::OncePerSubject)?;
         let revocation = Some(Revocation { since: at, reason });
         match target {
             RevocationTarget::Device(_) => device.revoked = revocation,
             RevocationTarget::Certificate(id) => {
-                let enrolled = self.certificates.get_mut(&id).ok_or(once)?;
+                let enrolled = self.certificates.get_mut(&id).ok_or(refused)?;
                 rule(enrolled.revoked.is_none(), Rule::OncePerSubject)?;
                 enrolled.revoked = revocation;
             }

@@ -1,1 +1,7 @@
-//! tests
+//! Tests of identity: a small world of offices with fixed keys, good and bad certificates, lists, and the registry.
+
+mod certificates;
+mod registry;
+mod trust_lists;
+mod vectors;
+mod world;

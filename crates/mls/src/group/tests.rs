@@ -185,16 +185,33 @@ fn commit_that_lost_its_epoch_is_dropped_when_the_winner_is_merged() {
 #[test]
 fn device_that_lost_its_state_comes_back_at_its_own_leaf() {
     let mut world = World::with_members(3);
+    world.parties[1].disk.clear();
+    world.parties[1].crash();
+    assert!(resync(&mut world).is_none(), "nothing changes before the commit wins");
+}
+
+#[test]
+fn device_that_missed_a_commit_comes_back_over_its_old_state() {
+    let mut world = World::with_members(3);
+    let old = world.parties[1].disk.clone();
+    let missed = world.parties[2].commit(Changes::default(), &context(2, 1));
+    world.deliver(2, &missed);
+    world.parties[1].disk = old;
+    world.parties[1].crash();
+    let before = resync(&mut world).unwrap();
+    assert_eq!(before.epoch(), missed.facts.epoch, "nothing changes before the commit wins");
+}
+
+/// Party 1 of three resyncs; returns its group as it was after the commit was made and before it won.
+fn resync(world: &mut World) -> Option<CaseGroup> {
     let info = world.parties[0].group().group_info(&world.parties[0].state, &world.parties[0].device).unwrap();
     assert_eq!(world.server.check_group_info(&info).unwrap().index, LeafIndex(0));
     assert!(world.parties[2].group().agrees_with(&world.parties[2].state, &world.parties[2].device, &info).unwrap());
     let tree = world.server.ratchet_tree().unwrap();
 
-    world.parties[1].disk.clear();
-    world.parties[1].crash();
     let party = &world.parties[1];
     let resync = CaseGroup::prepare_resync(&party.state, &party.device, CASE, &info, &tree, &context(3, 1)).unwrap();
-    assert!(CaseGroup::load(&party.state, CASE).unwrap().is_none(), "nothing changes before the commit wins");
+    let before = CaseGroup::load(&party.state, CASE).unwrap();
     let checked = world.server.check(&resync.commit).unwrap();
     let facts = checked.facts.clone();
     assert_eq!(facts.sender, Sender::External(LeafIndex(1)));
@@ -218,6 +235,7 @@ fn device_that_lost_its_state_comes_back_at_its_own_leaf() {
     let update = world.parties[1].commit(Changes::default(), &context(4, 1));
     world.deliver(1, &update);
     world.check();
+    before
 }
 
 #[test]

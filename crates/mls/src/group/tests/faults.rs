@@ -121,6 +121,42 @@ fn damaged_tags_pass_the_server_so_it_must_know_who_delivers() {
     }
 }
 
+/// The poison case: rightly signed by a member, but what it encrypts opens for nobody.
+#[test]
+fn poison_commit_of_a_member_passes_the_server_and_is_refused_by_members() {
+    use openmls_traits::signatures::Signer as _;
+    use tls_codec::{Serialize as _, VLBytes};
+    /// Signature, confirmation tag and membership tag, each with its length.
+    const TAIL: usize = 66 + 49 + 49;
+
+    let mut world = World::with_members(2);
+    let party = &world.parties[0];
+    let group_context = party.group().public().group_context().tls_serialize_detached().unwrap();
+    let prepared = party.group().prepare_commit(&party.state.fork(), &party.device, Changes::default(), &context(2, 1)).unwrap();
+    let sign_anew = |commit: &mut Vec<u8>| {
+        let at = commit.len() - TAIL;
+        let content = VLBytes::new([&commit[..at], &group_context].concat()).tls_serialize_detached().unwrap();
+        let label = VLBytes::new(b"MLS 1.0 FramedContentTBS".to_vec()).tls_serialize_detached().unwrap();
+        let signature = party.device.signer.sign(&[label, content].concat()).unwrap();
+        commit[at + 2..at + 66].copy_from_slice(&signature);
+    };
+    let mut same = prepared.commit.clone();
+    sign_anew(&mut same);
+    assert_eq!(same, prepared.commit, "the helper signs what MLS signs");
+
+    let mut poison = prepared.commit.clone();
+    let last_ciphertext_byte = poison.len() - TAIL - 1;
+    poison[last_ciphertext_byte] ^= 1;
+    assert!(matches!(world.server.check(&poison), Err(MlsError::Invalid { .. })), "not signed anew");
+    sign_anew(&mut poison);
+    let checked = world.server.check(&poison).unwrap();
+    assert_eq!(checked.facts, prepared.facts);
+    let refused = world.parties[1].group().process(&world.parties[1].state, &poison);
+    assert!(matches!(refused, Err(MlsError::Invalid { .. })));
+    world.server.apply(checked).unwrap();
+    assert_eq!(world.server.epoch(), prepared.new_epoch, "the server follows it: hence reports and successor groups");
+}
+
 #[test]
 fn commit_without_a_commit_context_is_refused_by_server_and_member() {
     let world = World::with_members(2);

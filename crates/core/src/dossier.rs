@@ -1,0 +1,110 @@
+//! The dossier: what goes to court, and the checks by which anybody verifies it offline.
+//!
+//! Format and check ids: `docs/spec/dossier.md`. Reading the archive and its bag is `custodia-verify`'s; here are the checks over what it read.
+
+pub mod chain;
+pub mod registry;
+
+use crate::ids::{CaseId, ExhibitId, PersonId};
+use crate::time::ClaimedTime;
+
+/// The version of `dossier.json` that this code makes and reads.
+pub const VERSION: u32 = 1;
+
+/// Whether a dossier holds the files themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Files {
+    /// It does.
+    Included,
+    /// It holds their digests in the manifest alone.
+    Digests,
+}
+
+/// An exhibit that is not given, and why (Dir. 2012/13/EU Art 7).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withheld {
+    /// The exhibit, unless its existence is withheld too.
+    pub exhibit: Option<ExhibitId>,
+    /// The ground.
+    pub ground: String,
+}
+
+/// `dossier.json`: what the dossier says of itself; nothing in it is proof.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The case.
+    pub case: CaseId,
+    /// The log's origin.
+    pub origin: String,
+    /// When it was made, by its maker's clock.
+    pub made: ClaimedTime,
+    /// Who made it.
+    pub by: PersonId,
+    /// For whom.
+    pub recipients: Vec<String>,
+    /// The exhibits in it.
+    pub exhibits: Vec<ExhibitId>,
+    /// Whether the files are in it.
+    pub files: Files,
+    /// What is withheld.
+    pub withheld: Vec<Withheld>,
+}
+
+/// Paths of a dossier's entries, below its folder.
+pub mod paths {
+    use crate::ids::ExhibitId;
+
+    /// The bag's declaration.
+    pub const BAGIT: &str = "bagit.txt";
+    /// What the bag is.
+    pub const BAG_INFO: &str = "bag-info.txt";
+    /// SHA-256 of every payload file.
+    pub const MANIFEST: &str = "manifest-sha256.txt";
+    /// SHA-256 of every tag file but itself.
+    pub const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
+    /// The index.
+    pub const INDEX: &str = "data/dossier.json";
+    /// The log's key, as a hint.
+    pub const LOG: &str = "custody/log.txt";
+    /// The final checkpoint with its cosignatures.
+    pub const CHECKPOINT: &str = "custody/checkpoint";
+    /// The registry chain.
+    pub const REGISTRY: &str = "custody/registry.ndjson";
+    /// Inclusion proof of the registry's last record.
+    pub const REGISTRY_PROOF: &str = "custody/registry.proof";
+
+    /// An exhibit's manifest.
+    pub fn manifest(exhibit: ExhibitId) -> String {
+        format!("data/exhibits/{exhibit}/manifest.json")
+    }
+
+    /// Names of the exhibit's file entries in manifest order.
+    pub fn file_names(exhibit: ExhibitId) -> String {
+        format!("data/exhibits/{exhibit}/files.json")
+    }
+
+    /// One file's entry.
+    pub fn file(exhibit: ExhibitId, name: &str) -> String {
+        format!("data/exhibits/{exhibit}/files/{name}")
+    }
+
+    /// Reason keys that the maker opens.
+    pub fn reasons(exhibit: ExhibitId) -> String {
+        format!("data/exhibits/{exhibit}/reasons.json")
+    }
+
+    /// An exhibit's chain.
+    pub fn chain(exhibit: ExhibitId) -> String {
+        format!("custody/exhibits/{exhibit}/chain.ndjson")
+    }
+
+    /// Inclusion proofs of its records.
+    pub fn chain_proofs(exhibit: ExhibitId) -> String {
+        format!("custody/exhibits/{exhibit}/chain.proof")
+    }
+}

@@ -1,0 +1,81 @@
+//! Check TRU-01: the registry chain of a dossier, replayed from the pinned trust list.
+
+use crate::custody::intent::UnverifiedIntent;
+use crate::custody::receipt::RecordView;
+use crate::custody::record::{ChainHead, Outcome, Place};
+use crate::custody::registry_act;
+use crate::finding::Finding;
+use crate::identity::{AsOf, Certificate, CertificateId, Registry, RegistrySeq, Standing, TrustPin};
+use crate::ids::CaseId;
+use crate::log::VerifiedCheckpoint;
+use crate::log::{InclusionProof, LeafIndex, leaf_hash};
+use crate::time::LogTime;
+
+/// The registry as it stood at every index of the log, up to the last record given.
+#[derive(Debug)]
+pub struct RegistryAt {
+    registry: Registry,
+    indexes: Vec<u64>,
+}
+
+impl RegistryAt {
+    /// A certificate that was ever enrolled.
+    pub fn certificate(&self, id: CertificateId) -> Option<&Certificate> {
+        self.registry.certificate(id)
+    }
+
+    /// What a certificate was worth for the record at `index`.
+    pub fn standing(&self, id: CertificateId, index: u64, time: LogTime) -> Standing {
+        let before = self.indexes.partition_point(|&registry| registry < index);
+        match before.checked_sub(1) {
+            None => Standing::Unknown,
+            Some(last) => self.registry.standing(id, AsOf { seq: RegistrySeq::new(last as u64), time }),
+        }
+    }
+}
+
+/// Replays the chain; the last record must be in the checkpoint's tree, and links carry that back to all before.
+///
+/// Whether later registry records exist is not known from this: an auditor's cosignature says so.
+pub fn replay(views: &[RecordView], proof: &InclusionProof, checkpoint: &VerifiedCheckpoint, pin: TrustPin) -> (RegistryAt, Vec<Finding>) {
+    let mut at = RegistryAt { registry: Registry::new(pin), indexes: Vec::with_capacity(views.len()) };
+    let mut findings = Vec::new();
+    let mut head = None;
+    for (number, view) in views.iter().enumerate() {
+        let subject = format!("registry record {number}");
+        if let Err(text) = replay_one(&mut at, view, &mut head, &pin) {
+            findings.push(Finding::failed("TRU-01", subject, text));
+        }
+    }
+    let proven = views.last().zip(head).is_some_and(|(view, head): (_, ChainHead)| {
+        let index = LeafIndex::new(view.index);
+        index.is_ok_and(|index| checkpoint.includes(index, leaf_hash(&head.commitment.entry()), proof).is_ok())
+    });
+    if !proven {
+        findings.push(Finding::failed("TRU-01", "registry", "its last record is not proven to be in the log"));
+    }
+    if findings.is_empty() {
+        let text = format!("{} identity records, from the pinned trust list on, are linked and genuine", views.len());
+        findings.push(Finding::passed("TRU-01", "registry", text));
+    }
+    (at, findings)
+}
+
+fn replay_one(at: &mut RegistryAt, view: &RecordView, head: &mut Option<ChainHead>, pin: &TrustPin) -> Result<(), String> {
+    let opened = view.open().map_err(|error| error.to_string())?;
+    let place = Place::after(CaseId::REGISTRY, *head);
+    *head = Some(ChainHead { seq: place.seq, commitment: opened.commitment });
+    let ordered = at.indexes.last().is_none_or(|&last| last < view.index);
+    at.indexes.push(view.index);
+    if opened.case != Some(place) || !ordered {
+        return Err("it does not follow the record before it".to_owned());
+    }
+    let core = opened.core.ok_or("its content is not given")?;
+    if core.outcome != Outcome::Accepted {
+        return Ok(());
+    }
+    let intent = UnverifiedIntent::parse(&core.intent).map_err(|error| error.to_string())?;
+    let intent = registry_act::verify(&at.registry, pin, intent).map_err(|error| error.to_string())?;
+    let as_of = AsOf { seq: RegistrySeq::new(place.seq.0), time: core.time };
+    registry_act::apply(&mut at.registry, &intent, as_of).map_err(|error| error.to_string())
+}

@@ -1,0 +1,194 @@
+//! One exhibit of a dossier: its chain, its manifest, its files, its reasons.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
+
+use custodia_core::custody::record::Outcome;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::dossier::chain::{self, ChainInput, ShownAct};
+use custodia_core::dossier::registry::RegistryAt;
+use custodia_core::dossier::{Files, Index, paths};
+use custodia_core::exhibit::file_digest::FileDigests;
+use custodia_core::exhibit::keys::ReasonKey;
+use custodia_core::exhibit::manifest::{CommittedManifest, Manifest, ManifestCommitment};
+use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
+use custodia_core::exhibit::{AwsLcCipher, path};
+use custodia_core::finding::{Finding, Status};
+use custodia_core::ids::ExhibitId;
+use custodia_core::log::VerifiedCheckpoint;
+use custodia_core::secret::Secret32;
+
+use crate::archive::{Archive, ArchiveError};
+use crate::bag::MAX_TEXT_BYTES;
+use crate::{parse_proof, read_views};
+
+/// One act of an exhibit's chain with the reason that the dossier opens.
+#[derive(Debug)]
+pub struct ReportedAct {
+    /// The act.
+    pub act: ShownAct,
+    /// What the actor stated, if the dossier gives the reason key.
+    pub text: Option<SealedText>,
+}
+
+/// What was found of one exhibit.
+#[derive(Debug)]
+pub struct ExhibitReport {
+    /// The exhibit.
+    pub id: ExhibitId,
+    /// The manifest, if it opens the commitment that the collection signed.
+    pub manifest: Option<Manifest>,
+    /// Acts in the order of the chain.
+    pub acts: Vec<ReportedAct>,
+    /// Findings.
+    pub findings: Vec<Finding>,
+}
+
+/// What the checks of one exhibit need from the whole dossier.
+pub(crate) struct Context<'a> {
+    pub id: ExhibitId,
+    pub index: &'a Index,
+    pub payload: Sha256Digest,
+    pub checkpoint: &'a VerifiedCheckpoint,
+    pub registry: &'a RegistryAt,
+    pub digests: &'a BTreeMap<String, FileDigests>,
+}
+
+pub(crate) fn check<R: Read + Seek>(archive: &mut Archive<R>, context: &Context<'_>) -> Result<ExhibitReport, ArchiveError> {
+    let mut findings = Vec::new();
+    let views = read_views(archive, &paths::chain(context.id), "CHN-01", &mut findings)?;
+    let proofs = archive.read(&paths::chain_proofs(context.id), MAX_TEXT_BYTES)?.unwrap_or_default();
+    let proofs = String::from_utf8_lossy(&proofs)
+        .lines()
+        .map(|line| parse_proof(line.split(' ').filter(|word| !word.is_empty())))
+        .collect::<Option<Vec<_>>>();
+    let input = ChainInput {
+        exhibit: context.id,
+        case: context.index.case,
+        origin: &context.index.origin,
+        views: &views,
+        proofs: proofs.as_deref().unwrap_or_default(),
+        payload: context.payload,
+    };
+    let output = chain::check(&input, context.checkpoint, context.registry);
+    findings.extend(output.findings);
+    let commitment = output.collection.map(|collection| ManifestCommitment::from_digest(collection.manifest_commitment));
+    let manifest = check_manifest(archive, context, commitment.as_ref(), &mut findings)?;
+    if let Some(manifest) = &manifest {
+        check_files(archive, context, manifest, &mut findings)?;
+    }
+    let acts = open_reasons(archive, context, output.acts, &mut findings)?;
+    for finding in &mut findings {
+        finding.subject = format!("exhibit {}: {}", context.id, finding.subject);
+    }
+    Ok(ExhibitReport { id: context.id, manifest, acts, findings })
+}
+
+fn check_manifest<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    context: &Context<'_>,
+    commitment: Option<&ManifestCommitment>,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Manifest>, ArchiveError> {
+    let Some(json) = archive.read(&paths::manifest(context.id), MAX_TEXT_BYTES)? else {
+        findings.push(Finding::failed("EXH-01", "manifest", "it is missing"));
+        return Ok(None);
+    };
+    let Some(commitment) = commitment else {
+        findings.push(Finding::failed("EXH-01", "manifest", "no collection record says what it must be"));
+        return Ok(None);
+    };
+    match CommittedManifest::open(json, commitment, context.id, context.index.case) {
+        Ok(manifest) => {
+            findings.push(Finding::passed("EXH-01", "manifest", "it is the one that the collection signed"));
+            Ok(Some(Manifest::clone(&manifest)))
+        }
+        Err(error) => {
+            findings.push(Finding::failed("EXH-01", "manifest", error.to_string()));
+            Ok(None)
+        }
+    }
+}
+
+fn check_files<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    context: &Context<'_>,
+    manifest: &Manifest,
+    findings: &mut Vec<Finding>,
+) -> Result<(), ArchiveError> {
+    if context.index.files == Files::Digests {
+        return Ok(());
+    }
+    let names = archive.read(&paths::file_names(context.id), MAX_TEXT_BYTES)?.unwrap_or_default();
+    let names: Vec<String> = match serde_json::from_slice(&names) {
+        Ok(names) => names,
+        Err(error) => {
+            findings.push(Finding::failed("EXH-02", "files.json", error.to_string()));
+            return Ok(());
+        }
+    };
+    if names.len() != manifest.files().len() {
+        findings.push(Finding::failed("EXH-02", "files.json", "it does not name one entry for each file of the manifest"));
+    }
+    let before = findings.len();
+    for (file, name) in manifest.files().iter().zip(&names) {
+        let shown = path::display(file.raw_path());
+        match context.digests.get(&paths::file(context.id, name)) {
+            None => findings.push(Finding::failed("EXH-02", shown, "the file is missing")),
+            Some(found) if *found != file.digests() => {
+                findings.push(Finding::failed("EXH-02", shown, "its bytes are not those that were collected"));
+            }
+            Some(_) => {}
+        }
+    }
+    if findings.len() == before {
+        let text = "every file has the size, SHA-256, BLAKE3 and tree root that were collected";
+        findings.push(Finding::passed("EXH-02", format!("{} files", names.len()), text));
+    }
+    Ok(())
+}
+
+fn open_reasons<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    context: &Context<'_>,
+    acts: Vec<ShownAct>,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<ReportedAct>, ArchiveError> {
+    let keys = archive.read(&paths::reasons(context.id), MAX_TEXT_BYTES)?.unwrap_or_else(|| b"{}".to_vec());
+    let keys: BTreeMap<String, Sha256Digest> = match serde_json::from_slice(&keys) {
+        Ok(keys) => keys,
+        Err(error) => {
+            findings.push(Finding::failed("EXH-03", "reasons.json", error.to_string()));
+            BTreeMap::new()
+        }
+    };
+    let mut reported = Vec::with_capacity(acts.len());
+    for act in acts {
+        let key = keys.get(&act.core.index.to_string()).map(|key| ReasonKey::from_secret(Secret32::from_bytes(*key.as_bytes())));
+        let place = SealedTextPlace { origin: &act.intent.origin, intent: act.intent.id };
+        let text =
+            key.zip(act.intent.sealed.as_ref()).map(|(key, sealed)| SealedText::open::<AwsLcCipher>(&place, &key, &sealed.message.0));
+        let text = match text {
+            Some(Err(error)) => {
+                findings.push(Finding::failed("EXH-03", format!("record {}", act.core.index), error.to_string()));
+                None
+            }
+            Some(Ok(text)) => Some(text),
+            None => None,
+        };
+        reported.push(ReportedAct { act, text });
+    }
+    let failed = findings.iter().any(|finding| finding.check == "EXH-03" && finding.status == Status::Failed);
+    let opened = reported.iter().filter(|act| act.text.is_some()).count();
+    if !failed && opened > 0 {
+        findings.push(Finding::passed("EXH-03", format!("{opened} reasons"), "each reason given is the one that its actor signed"));
+    }
+    Ok(reported)
+}
+
+impl ReportedAct {
+    /// Whether the act took effect.
+    pub fn accepted(&self) -> bool {
+        self.act.core.outcome == Outcome::Accepted
+    }
+}

@@ -1,0 +1,166 @@
+//! The report for people: one sentence first, then the custody, then check by check; and the same as JSON.
+
+use std::fmt::Write as _;
+
+use custodia_core::custody::body::{Body, Disclosure};
+use custodia_core::custody::record::Outcome;
+use custodia_core::exhibit::path;
+use custodia_core::finding::{Finding, Status, Verdict};
+
+use crate::exhibit::ReportedAct;
+use crate::{ExhibitReport, Report};
+
+/// What no verdict proves; every report says it.
+const NOT_PROVEN: &str = "\
+What this does not prove: that the log's times are exact (they are the log's own statement), that what was collected is true, or that
+somebody who opened an exhibit kept no copy of it.";
+
+impl Report {
+    /// The verdict and its ground in one sentence.
+    pub fn sentence(&self) -> String {
+        match (self.verdict, self.first_obstacle()) {
+            (Verdict::Passed, _) => format!(
+                "PASSED: the custody of {} is complete and genuine up to record {} of the log, attested by {}.",
+                count(self.exhibits.len(), "exhibit"),
+                self.tree_size.unwrap_or_default().saturating_sub(1),
+                self.cosigners.join(", ")
+            ),
+            (verdict, Some(finding)) => {
+                format!("{verdict}: {} ({}, {}).", finding.text.trim_end_matches('.'), finding.check, finding.subject)
+            }
+            (verdict, None) => format!("{verdict}: nothing was checked."),
+        }
+    }
+
+    /// The report as text, safe to print on a terminal.
+    pub fn to_text(&self, detailed: bool) -> String {
+        let mut text = format!("{}\n", printable(&self.sentence()));
+        if let Some(index) = &self.index {
+            let _ = writeln!(
+                text,
+                "\nDossier of case {}, made {} by {} for {}.",
+                index.case,
+                index.made.as_str(),
+                index.by,
+                printable(&index.recipients.join(", "))
+            );
+        }
+        for exhibit in &self.exhibits {
+            exhibit.write(&mut text);
+        }
+        section(&mut text, "Integrity: are the bytes and the chain what was signed?", self.integrity(), detailed);
+        section(&mut text, "Trust: who vouches for it?", self.trust(), detailed);
+        let _ = writeln!(text, "\n{NOT_PROVEN}");
+        text
+    }
+
+    /// The report as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "verdict": self.verdict,
+            "sentence": self.sentence(),
+            "tree_size": self.tree_size,
+            "cosigners": self.cosigners,
+            "dossier": self.index,
+            "exhibits": self.exhibits.iter().map(ExhibitReport::to_json).collect::<Vec<_>>(),
+            "findings": self.findings,
+        })
+    }
+}
+
+fn section<'a>(text: &mut String, title: &str, findings: impl Iterator<Item = &'a Finding>, detailed: bool) {
+    let _ = writeln!(text, "\n{title}");
+    for finding in findings {
+        if !detailed && finding.status == Status::Passed && finding.subject.starts_with("exhibit ") && finding.check.starts_with("LOG") {
+            continue;
+        }
+        let mark = match finding.status {
+            Status::Passed => "passed     ",
+            Status::NotChecked => "not checked",
+            Status::Failed => "FAILED     ",
+        };
+        let _ = writeln!(text, "  {mark}  {}  {}: {}", finding.check, printable(&finding.subject), printable(&finding.text));
+    }
+}
+
+impl ExhibitReport {
+    fn write(&self, text: &mut String) {
+        let _ = writeln!(text, "\nExhibit {}", self.id);
+        if let Some(manifest) = &self.manifest {
+            let intake = manifest.intake();
+            let _ = writeln!(text, "  {}  {}", printable(intake.exhibit_number.as_str()), printable(intake.title.as_str()));
+            for file in manifest.files() {
+                let digests = file.digests();
+                let _ = writeln!(text, "    {:>12} bytes  SHA-256 {}  {}", digests.size, digests.sha256, path::display(file.raw_path()));
+            }
+        }
+        let _ = writeln!(text, "  Custody:");
+        for act in &self.acts {
+            let _ = writeln!(text, "    {}", act.line());
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "exhibit": self.id,
+            "manifest": self.manifest,
+            "custody": self.acts.iter().map(ReportedAct::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl ReportedAct {
+    fn line(&self) -> String {
+        let core = &self.act.core;
+        let intent = &self.act.intent;
+        let form = match &intent.body {
+            Body::Disclosure(Disclosure::Export {}) => " (export)",
+            Body::Disclosure(Disclosure::Grant { .. }) => " (access given)",
+            Body::Disclosure(Disclosure::Dossier { .. }) => " (dossier)",
+            Body::Disclosure(Disclosure::Transfer { .. }) => " (outside the system)",
+            _ => "",
+        };
+        let refused = match &core.outcome {
+            Outcome::Accepted => String::new(),
+            Outcome::Refused(rule) => format!(" REFUSED by {}", rule.as_str()),
+        };
+        let purpose = intent.purpose.map_or_else(String::new, |purpose| format!(", for {}", purpose.as_str()));
+        let recipients = if intent.recipients.is_empty() { String::new() } else { format!(", to {}", intent.recipients.join(", ")) };
+        let reason = self.text.as_ref().map_or_else(|| ", reason not given here".to_owned(), |text| format!(": {}", text.reason.as_str()));
+        let line = format!(
+            "{}  record {}  {}{form}{refused} by {} ({}){purpose}{recipients}{reason}",
+            core.time,
+            core.index,
+            intent.kind(),
+            self.act.name,
+            self.act.person
+        );
+        printable(&line)
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        let intent = &self.act.intent;
+        serde_json::json!({
+            "index": self.act.core.index,
+            "time": self.act.core.time.to_string(),
+            "kind": intent.kind(),
+            "refused_by": match &self.act.core.outcome { Outcome::Accepted => None, Outcome::Refused(rule) => Some(rule.as_str()) },
+            "person": self.act.person,
+            "name": self.act.name,
+            "certificate": intent.signer(),
+            "purpose": intent.purpose,
+            "recipients": intent.recipients,
+            "claimed_time": intent.time,
+            "stated": self.text,
+        })
+    }
+}
+
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// Escapes what would move the cursor, change direction or break a line.
+fn printable(text: &str) -> String {
+    path::display(text.as_bytes())
+}
