@@ -1,1 +1,43 @@
-//! The agent's engine: device, case groups, sealing, store, sync, dossiers
+//! The agent's engine: the device's state, registry and log, case groups, sealing and opening.
+//!
+//! Knows no terminal, no pages, no home directory, no environment: folders, clock and passphrases are passed in. Start at [`Agent`].
+//!
+//! ```text
+//! Agent ─┬─ state     one encrypted file, one process, one transaction for what belongs together
+//!        ├─ http      signed requests, limits, whose fault
+//!        ├─ sync      the log's head, the registry, chains: believed only as far as proven (log_view, chain, registry)
+//!        ├─ outbox    acts are stored before they leave and sent until answered
+//!        ├─ cases     founding, members, commits, grants
+//!        ├─ seal      files to stored objects, resumable
+//!        └─ open      entry first, then key, then bytes
+//! office: what an office does with its root (issuing, revoking, trust lists)
+//! ```
+
+mod agent;
+pub mod announce;
+mod at_rest;
+mod cases;
+mod chain;
+pub mod clock;
+pub mod durable_file;
+mod error;
+pub mod hpke;
+pub mod http;
+pub mod log_view;
+pub mod office;
+pub mod open;
+mod outbox;
+pub mod passphrase;
+mod reasons;
+pub mod registry;
+pub mod seal;
+pub mod state;
+mod sync;
+
+pub use agent::{Agent, NewDevice};
+pub use cases::{CaseSummary, Joining, MemberRow, NewCase};
+pub use clock::Clock;
+pub use error::AgentError;
+pub use reasons::Statement;
+pub use state::StatePaths;
+pub use sync::ChainRecord;

@@ -26,7 +26,7 @@ pub use credential::MAX_CERTIFICATE_LEN;
 pub use error::MlsError;
 pub use group::{CaseGroup, Changes, Founded, Incoming, PreparedCommit, PreparedResync, ProcessedCommit, StagedJoin};
 pub use key_package::{BuiltKeyPackage, KeyPackageUse, MAX_KEY_PACKAGE_LEN, VerifiedKeyPackage};
-pub use message::{CommitEnvelope, commit_envelope};
+pub use message::{CommitEnvelope, commit_context, commit_envelope};
 pub use public::{CheckedCommit, FollowedGroup, MAX_BLOB_LEN};
 pub use ring::RingRow;
 pub use signer::{Device, DeviceSigner};

@@ -1,9 +1,10 @@
 //! MLS messages as bytes: limits first, then exactly one message, of the kind that is expected.
 
+use custodia_core::group::context::CommitContext;
 use custodia_core::group::facts::{Epoch, GroupId};
 use custodia_core::group::rules::{Broken, GroupRule, MAX_MESSAGE_LEN};
 use openmls::prelude::{ContentType, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, PublicMessageIn, Sender};
-use tls_codec::Deserialize;
+use tls_codec::{Deserialize, VLBytes};
 
 use crate::MlsError;
 
@@ -44,6 +45,25 @@ pub struct CommitEnvelope {
 /// `TooLarge`, or `Malformed` if it is not one `PublicMessage` with a commit of a member or of an external joiner.
 pub fn commit_envelope(bytes: &[u8]) -> Result<CommitEnvelope, MlsError> {
     decode_commit(bytes).map(|(envelope, _)| envelope)
+}
+
+/// Reads the context that a commit carries in clear. Verifies no signature: whoever joins by this commit knows its digest from the log.
+///
+/// ```text
+/// version, wire format   u16, u16        group id   <V> of 20 bytes        epoch   u64
+/// sender                 u8 type, then u32 leaf if the type is 1 (member)  authenticated_data   <V> of 117 bytes
+/// ```
+/// Source: RFC 9420 §6.
+///
+/// # Errors
+/// As for [`commit_envelope`], or `Malformed` if the context is not one.
+pub fn commit_context(bytes: &[u8]) -> Result<CommitContext, MlsError> {
+    const FAULT: MlsError = MlsError::Malformed("commit context");
+    let (_, message) = decode_commit(bytes)?;
+    let sender = if matches!(message.sender(), Sender::Member(_)) { 5 } else { 1 };
+    let rest = bytes.get(2 + 2 + 1 + GroupId::LEN + 8 + sender..).ok_or(FAULT)?;
+    let context = VLBytes::tls_deserialize(&mut &*rest).map_err(|_| FAULT)?;
+    CommitContext::decode(context.as_slice()).map_err(|_| FAULT)
 }
 
 pub(crate) fn decode_commit(bytes: &[u8]) -> Result<(CommitEnvelope, PublicMessageIn), MlsError> {

@@ -229,11 +229,11 @@ impl Intent {
         demand(auditors <= MAX_AUDITORS, "seals its reason to more than 32 auditors")
     }
 
-    /// Signs the intent as the device, or office root, whose certificate id is given.
+    /// The payload that is signed, for a signer that keeps its key to itself.
     ///
     /// # Errors
     /// [`IntentError::Shape`] if the members do not fit the kind: what cannot be read back is not signed.
-    pub fn sign(self, certificate: Sha256Digest, key: &SigningKey) -> Result<SignedIntent, IntentError> {
+    pub fn payload(&self) -> Result<Vec<u8>, IntentError> {
         self.check_shape()?;
         let body = self.body.to_json().and_then(RawValue::from_string).expect("structs of texts and numbers serialise");
         let payload = Payload {
@@ -253,8 +253,15 @@ impl Intent {
             body,
             sealed: self.sealed.clone(),
         };
-        let payload = serde_json::to_vec(&payload).expect("structs of texts and numbers serialise");
-        let jws = jws::sign(Typ::Intent, certificate, &payload, key);
+        Ok(serde_json::to_vec(&payload).expect("structs of texts and numbers serialise"))
+    }
+
+    /// Signs the intent as the device, or office root, whose certificate id is given.
+    ///
+    /// # Errors
+    /// As for [`Intent::payload`].
+    pub fn sign(self, certificate: Sha256Digest, key: &SigningKey) -> Result<SignedIntent, IntentError> {
+        let jws = jws::sign(Typ::Intent, certificate, &self.payload()?, key);
         Ok(SignedIntent { text: jws.text().to_owned(), signer: certificate, intent: self })
     }
 }

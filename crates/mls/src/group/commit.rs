@@ -129,6 +129,12 @@ impl CaseGroup {
         RingRow::seal(state, &wrap, (self.id, self.epoch().next(), version), key)
     }
 
+    /// Wraps the first ring key for epoch 0, in which no commit has named a ring yet; the founding intent commits to it.
+    pub fn seal_founding_ring_row(&self, state: &MlsState, key: &Secret32) -> Result<RingRow, MlsError> {
+        let wrap = self.ring_wrap_key(state, RingVersion::FIRST)?;
+        RingRow::seal(state, &wrap, (self.id, self.epoch(), RingVersion::FIRST), key)
+    }
+
     /// Puts the pending commit into effect: it has won its epoch.
     pub fn merge_pending(&mut self, state: &MlsState) -> Result<(), MlsError> {
         if !self.has_pending_commit() {

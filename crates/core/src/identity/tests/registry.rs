@@ -3,7 +3,9 @@
 use super::world::{
     DIICOT, INSPECTION, PARQUET, STRANGER, TestDevice, at, draft, first_draft, first_unverified, pin, prosecutor, registry, signed,
 };
-use crate::identity::{AsOf, Registry, RegistryError, RevocationReason, RevocationTarget, Role, Rule, Standing, TrustListDraft};
+use crate::identity::{
+    AsOf, Certificate, Registry, RegistryError, RevocationReason, RevocationTarget, Role, Rule, Standing, TrustListDraft,
+};
 
 const JUNE: &str = "2026-06-01T00:00:00Z";
 
@@ -79,7 +81,7 @@ fn idn_10_a_renewal_keeps_person_country_and_role() {
     let new_keys = TestDevice { seed: 13, sealing: Some(vec![13; 1216]), name: "Ana Pop-Ionescu", ..ana() };
     assert_eq!(enrol(&mut registry, &new_keys, 3), None);
     assert_eq!(registry.certificates_of(ana().device_id()).count(), 3);
-    let newest: Vec<_> = registry.devices(later()).map(crate::identity::Certificate::id).collect();
+    let newest: Vec<_> = registry.devices(later()).map(Certificate::id).collect();
     assert_eq!(newest, [new_keys.certificate().id()]);
 }
 
@@ -200,7 +202,7 @@ fn idn_06_without_a_list_nobody_enrols() {
 fn auditors_are_competent_for_the_offices_that_theirs_supervises() {
     let registry = with(&[&ana(), &auditor()]);
     let competent =
-        |office: &str, when| registry.auditors_competent_for(&office.parse().unwrap(), when).map(|one| one.id()).collect::<Vec<_>>();
+        |office: &str, when| registry.auditors_competent_for(&office.parse().unwrap(), when).map(Certificate::id).collect::<Vec<_>>();
     assert_eq!(competent("ro-diicot", later()), [auditor().certificate().id()]);
     assert!(competent("fr-parquet", later()).is_empty());
     assert!(competent("ro-diicot", at(1, JUNE)).is_empty());

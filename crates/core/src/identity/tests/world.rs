@@ -172,7 +172,7 @@ pub fn octet_string(bytes: &[u8]) -> Vec<u8> {
     OctetString::new(bytes).unwrap().to_der().unwrap()
 }
 
-/// ExtendedKeyUsage with the given purposes.
+/// `ExtendedKeyUsage` with the given purposes.
 pub fn purposes(oids: &[Vec<u64>]) -> CustomExtension {
     use x509_cert::der::{Encode as _, asn1::ObjectIdentifier};
     let text = |oid: &Vec<u64>| oid.iter().map(u64::to_string).collect::<Vec<_>>().join(".");

@@ -1,0 +1,274 @@
+//! Catching up with a case: its chain, the commits of others in the order of the log, Welcomes, grants.
+
+use custodia_api::messages::{ChangeRow, Changes, WelcomeRow, Welcomes};
+use custodia_core::custody::body::{Body, MemberChange};
+use custodia_core::custody::intent::SignedIntent;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::exhibit::keys::RingKey;
+use custodia_core::group::context::RingVersion;
+use custodia_core::group::facts::{Epoch, GroupId};
+use custodia_core::group::rules::Standing;
+use custodia_core::identity::{AsOf, CertificateId, RegistrySeq};
+use custodia_core::ids::CaseId;
+use custodia_core::secret::Secret32;
+use custodia_core::time::LogTime;
+use custodia_mls::{CaseGroup, Incoming, MlsError, MlsState, RingRow, RowChanges, StagedJoin};
+
+use super::judge;
+use crate::agent::Agent;
+use crate::error::AgentError;
+use crate::log_view::Misbehaviour;
+use crate::state::keys::CaseFile;
+use crate::state::{self, head, keys};
+
+/// What processing one commit changes.
+struct Processed {
+    rows: RowChanges,
+    ring: Option<(u32, Secret32)>,
+    context: custodia_core::group::context::CommitContext,
+    removed: bool,
+}
+
+impl Agent {
+    /// Brings this device up to date with a case: head, registry, chain, commits, grants.
+    ///
+    /// # Errors
+    /// [`AgentError::PoisonCommit`] for a commit that breaks a rule; [`AgentError::Misbehaved`] where commits and chain disagree.
+    pub async fn refresh(&self, case: CaseId) -> Result<(), AgentError> {
+        let _turn = self.group_turn.lock().await;
+        self.catch_up(case).await
+    }
+
+    /// As [`Agent::refresh`], for a caller that has the turn.
+    pub(crate) async fn catch_up(&self, case: CaseId) -> Result<(), AgentError> {
+        self.deliver_waiting().await?;
+        self.sync().await?;
+        self.follow_case(case).await?;
+        let (_, group) = self.group(case).await?;
+        let target = format!("/v1/cases/{case}/changes?from={}", group.epoch().0);
+        let changes: Changes = self.link()?.http.get(&target).await?;
+        drop(group);
+        for row in &changes.changes {
+            let processed = self.process_change(case, row).await;
+            self.keeping_evidence(processed).await?;
+        }
+        self.check_epoch(case).await?;
+        self.read_title(case).await?;
+        self.take_grants(case).await
+    }
+
+    /// The case chain says which commits were accepted: a server that withholds one gets no new evidence sealed to the removed.
+    async fn check_epoch(&self, case: CaseId) -> Result<(), AgentError> {
+        let acts = self.case_acts(case).await?;
+        let entered = acts.iter().filter_map(|act| match &act.body {
+            Body::MemberChange(body) => Some(body.epoch + 1),
+            _ => None,
+        });
+        let should = entered.max().unwrap_or(0);
+        let (_, group) = self.group(case).await?;
+        if group.is_member() && group.epoch().0 != should {
+            let withheld =
+                Misbehaviour::shown("a commit that stands in the case's chain is withheld", format!("case {case}, epoch {should}"));
+            return self.keeping_evidence(Err(withheld.into())).await;
+        }
+        Ok(())
+    }
+
+    async fn process_change(&self, case: CaseId, row: &ChangeRow) -> Result<(), AgentError> {
+        let (intent, time) = self.change_record(case, &row.commit.0).await?;
+        let body = change_body(&intent)?;
+        let file = self.case_file(case).await?;
+        let context = keys::context(&mut *self.state.connection().await, case).await?;
+        let left = self.left(case, Some(intent.id)).await?;
+        let (mls, group) = self.group(case).await?;
+        if Epoch(row.epoch) != group.epoch() {
+            return Err(Misbehaviour::shown("commits of a case are shown out of order", format!("case {case}, epoch {}", row.epoch)).into());
+        }
+        let processed = {
+            let believed = self.believed().await?;
+            let standing = Standing { group: group.id(), epoch: group.epoch(), context };
+            process(mls, group, row, &standing, |facts, members| {
+                let registry = believed.registry.registry();
+                let mut gone = judge::revoked(registry, members, &facts.context, time);
+                let has_left = |certificate: &[u8]| left.contains(&CertificateId::of(certificate).digest());
+                gone.extend(members.iter().filter(|leaf| has_left(&leaf.certificate)).map(|leaf| leaf.index));
+                judge::judge(registry, facts, &standing, members, &gone, time)
+            })?
+        };
+        let mut connection = self.state.connection().await;
+        let mut transaction = state::begin(&mut connection).await?;
+        keys::write_mls(&mut transaction, &processed.rows).await?;
+        let standing = if processed.removed { keys::Standing::Left } else { file.standing };
+        keys::put_case(&mut transaction, &CaseFile { ring_version: body.ring_version, standing, ..file }).await?;
+        if let Some((version, key)) = &processed.ring {
+            keys::put_ring_key(&mut transaction, case, *version, key).await?;
+        }
+        keys::set_context(&mut transaction, case, &processed.context).await?;
+        transaction.commit().await.map_err(state::StateError::from)?;
+        if processed.removed { Err(AgentError::NotMember(case)) } else { Ok(()) }
+    }
+
+    /// The record that explains a commit, by the commit's digest.
+    async fn change_record(&self, case: CaseId, commit: &[u8]) -> Result<(SignedIntent, LogTime), AgentError> {
+        let digest = Sha256Digest::of(&[commit]);
+        let views = head::records(&mut *self.state.connection().await, case).await?;
+        let believed = self.believed().await?;
+        for view in views.iter().rev() {
+            let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
+            let Some(time) = opened.core.as_ref().map(|core| core.time) else { continue };
+            let record = crate::sync::read_record(&believed, view, opened)?;
+            if let Some(intent) = record.intent
+                && matches!(&intent.body, Body::MemberChange(body) if body.commit == digest)
+            {
+                return Ok((intent, time));
+            }
+        }
+        Err(Misbehaviour::shown("a commit is shown for which no record stands in the case's chain", hex::encode(commit)).into())
+    }
+
+    /// Joins the cases to which this device was welcomed, and says which.
+    ///
+    /// # Errors
+    /// [`AgentError::Misbehaved`] and [`AgentError::PoisonCommit`] for a Welcome that is not what the case's chain says.
+    pub async fn join_new_cases(&self) -> Result<Vec<CaseId>, AgentError> {
+        let _turn = self.group_turn.lock().await;
+        self.deliver_waiting().await?;
+        self.sync().await?;
+        let welcomes: Welcomes = self.link()?.http.get("/v1/welcomes").await?;
+        let mut joined = Vec::new();
+        for row in &welcomes.welcomes {
+            let known = keys::case(&mut *self.state.connection().await, row.case).await?;
+            if known.is_some_and(|file| file.standing == keys::Standing::Member) {
+                continue;
+            }
+            self.follow_case(row.case).await?;
+            let result = self.join(row).await;
+            self.keeping_evidence(result).await?;
+            self.catch_up(row.case).await?;
+            joined.push(row.case);
+        }
+        Ok(joined)
+    }
+
+    async fn join(&self, row: &WelcomeRow) -> Result<(), AgentError> {
+        let case = row.case;
+        let bad = |finding| AgentError::from(Misbehaviour::shown(finding, format!("case {case}, epoch {}", row.epoch)));
+        let before = row.epoch.checked_sub(1).ok_or_else(|| bad("a Welcome leads to an epoch that no commit begins"))?;
+        let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={before}")).await?;
+        let change = changes.changes.iter().find(|change| change.epoch == before);
+        let change = change.ok_or_else(|| bad("the commit that goes with a Welcome is withheld"))?;
+        let (intent, time) = self.change_record(case, &change.commit.0).await?;
+        let body = change_body(&intent)?;
+        if body.welcome != Some(Sha256Digest::of(&[&row.welcome.0])) {
+            return Err(bad("a Welcome is not the one that its record names"));
+        }
+        let context = custodia_mls::commit_context(&change.commit.0)?;
+        let group = GroupId::first(case);
+        let mut mls = keys::load_mls(&mut *self.state.connection().await, Some(group)).await?;
+        let (rows, key) = {
+            let staged = StagedJoin::open(&mls, &row.welcome.0, (group, Epoch(row.epoch)))?;
+            let believed = self.believed().await?;
+            let registry = believed.registry.registry();
+            let at = AsOf { seq: RegistrySeq::new(context.registry_sequence), time };
+            judge::judge_members(registry, &staged.members, |leaf| {
+                // Whoever was welcomed with us is judged at this commit; the others were judged when they came.
+                let new = body.adds.iter().any(|add| add.certificate == CertificateId::of(&leaf.certificate).digest());
+                new.then_some(at)
+            })?;
+            let key = staged.open_ring_row(&mls, &RingRow::from_bytes(&row.ring_row.0)?, &context)?;
+            drop(staged.accept());
+            (mls.take_changes(), key)
+        };
+        let file = CaseFile {
+            id: case,
+            title: None,
+            group_id: group.to_bytes().to_vec(),
+            ring_version: body.ring_version,
+            standing: keys::Standing::Member,
+        };
+        let mut connection = self.state.connection().await;
+        let mut transaction = state::begin(&mut connection).await?;
+        keys::write_mls(&mut transaction, &rows).await?;
+        keys::put_case(&mut transaction, &file).await?;
+        keys::put_ring_key(&mut transaction, case, body.ring_version, &key).await?;
+        keys::set_context(&mut transaction, case, &context).await?;
+        transaction.commit().await.map_err(state::StateError::from)?;
+        Ok(())
+    }
+
+    /// Learns the case's title from the newest reason that this device can read.
+    async fn read_title(&self, case: CaseId) -> Result<(), AgentError> {
+        let file = self.case_file(case).await?;
+        if file.title.is_some() {
+            return Ok(());
+        }
+        let origin = self.link()?.origin.clone();
+        for act in self.case_acts(case).await?.iter().rev() {
+            let Some(sealed) = &act.sealed else { continue };
+            let key = keys::ring_key(&mut *self.state.connection().await, case, sealed.ring.version).await?;
+            let Some(key) = key else { continue };
+            let title = self.open_reason(&origin, act, &RingKey::from_secret(key)).ok().and_then(|text| text.case_title);
+            if let Some(title) = title {
+                let file = CaseFile { title: Some(title.as_str().to_owned()), ..file };
+                return Ok(keys::put_case(&mut *self.state.connection().await, &file).await?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn change_body(intent: &SignedIntent) -> Result<&MemberChange, AgentError> {
+    match &intent.body {
+        Body::MemberChange(body) => Ok(body),
+        _ => Err(AgentError::Bug),
+    }
+}
+
+/// Processes one commit over the loaded state; what it changed comes back and is durable only when the caller has written it.
+fn process(
+    mut mls: MlsState,
+    mut group: CaseGroup,
+    row: &ChangeRow,
+    standing: &Standing,
+    judge: impl FnOnce(&custodia_core::group::facts::CommitFacts, &[custodia_core::group::facts::LeafFacts]) -> Result<(), AgentError>,
+) -> Result<Processed, AgentError> {
+    let members = group.members()?;
+    let incoming = group.process(&mls, &row.commit.0).map_err(|error| match error {
+        MlsError::Malformed(_) | MlsError::Invalid { .. } | MlsError::Rejected(_) => AgentError::PoisonCommit { rule: error.to_string() },
+        other => other.into(),
+    })?;
+    let context = custodia_mls::commit_context(&row.commit.0)?;
+    let (ring, removed) = match incoming {
+        Incoming::Own => {
+            group.merge_pending(&mls)?;
+            (None, false)
+        }
+        Incoming::Other(commit) => {
+            judge(&commit.facts, &members)?;
+            let removed = commit.removes_us();
+            let ring = if removed { None } else { open_row(&mls, &commit, row, standing)? };
+            group.merge(&mls, *commit)?;
+            (ring, removed)
+        }
+    };
+    drop(group);
+    Ok(Processed { rows: mls.take_changes(), ring, context, removed })
+}
+
+/// A commit by a member carries a ring row that opens to its commitment; a resync carries none and repeats the version.
+fn open_row(
+    mls: &MlsState,
+    commit: &custodia_mls::ProcessedCommit,
+    row: &ChangeRow,
+    standing: &Standing,
+) -> Result<Option<(u32, Secret32)>, AgentError> {
+    let version = commit.facts.context.ring_version;
+    let Some(bytes) = &row.ring_row else {
+        let before = standing.context.map_or(RingVersion::FIRST, |context| context.ring_version);
+        let repeats = version == before;
+        return if repeats { Ok(None) } else { Err(AgentError::PoisonCommit { rule: "a renewed ring without its row".to_owned() }) };
+    };
+    let poison = |error: MlsError| AgentError::PoisonCommit { rule: error.to_string() };
+    let key = commit.open_ring_row(mls, &RingRow::from_bytes(&bytes.0).map_err(poison)?).map_err(poison)?;
+    Ok(Some((version.number(), key)))
+}

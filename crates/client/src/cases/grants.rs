@@ -1,0 +1,270 @@
+//! Grants: what a joiner may open of what came before, handed over device to device and accounted for exhibit by exhibit.
+//!
+//! ```text
+//! JWS, typ custodia-grant+jws, signed by the granter; payload (JSON, no other members):
+//! {"v":1,"case":hex,"recipient":hex certificate id,"rings":[u32 …],"exhibits":[hex …],"sealed":b64url}
+//! sealed (enc ‖ ciphertext) to the recipient's sealing key: the 32-byte ring keys in the order of `rings`, then the 32-byte group shares in the order of `exhibits`
+//! HPKE info: "custodia/grant/v1" ‖ case id (16) ‖ granter's certificate id (32) ‖ recipient's certificate id (32); no associated data
+//! ```
+//! A ring key counts only if it has the commitment that the case's chain names for its version; a group share only when the exhibit key that it
+//! makes has its commitment.
+
+use std::collections::BTreeMap;
+
+use custodia_api::messages::{ExhibitRow, ExhibitStateText, Exhibits, GrantUpload, Grants};
+use custodia_core::custody::body::{Add, Body, Disclosure, Terms};
+use custodia_core::custody::intent::{ChainSeen, SignedIntent};
+use custodia_core::custody::kind::Purpose;
+use custodia_core::custody::wire::Base64Url;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::exhibit::AwsLcCipher;
+use custodia_core::exhibit::keys::{GroupShare, RingKey, RingVersion as WrapVersion};
+use custodia_core::exhibit::wrap::{GroupShareWrap, WrappedSecret, unwrap};
+use custodia_core::group::context::{RingVersion, ring_commitment};
+use custodia_core::identity::{Certificate, CertificateId};
+use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::jws::{self, Typ, UnverifiedJws};
+use custodia_core::secret::Secret32;
+use zeroize::Zeroizing;
+
+use crate::agent::Agent;
+use crate::error::AgentError;
+use crate::hpke::{self, SealingKeyPair};
+use crate::log_view::Misbehaviour;
+use crate::reasons::{Draft, Ring, Statement};
+use crate::state::keys::CaseFile;
+use crate::state::{self, head, keys};
+
+/// The most keys of one grant: what a JWS of 192 KiB carries.
+const MAX_KEYS: usize = 2048;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Payload {
+    v: u8,
+    case: CaseId,
+    recipient: Sha256Digest,
+    rings: Vec<u32>,
+    exhibits: Vec<ExhibitId>,
+    sealed: Base64Url,
+}
+
+fn info(case: CaseId, granter: Sha256Digest, recipient: Sha256Digest) -> Vec<u8> {
+    [&b"custodia/grant/v1"[..], case.as_bytes(), granter.as_bytes(), recipient.as_bytes()].concat()
+}
+
+impl Agent {
+    /// The server's rows of a case's exhibits.
+    pub(crate) async fn exhibit_rows(&self, case: CaseId) -> Result<Vec<ExhibitRow>, AgentError> {
+        let exhibits: Exhibits = self.link()?.http.get(&format!("/v1/cases/{case}/exhibits")).await?;
+        Ok(exhibits.exhibits)
+    }
+
+    /// The group share of an exhibit, from the ring or from a grant; none if this device has neither.
+    pub(crate) async fn group_share(&self, case: CaseId, row: &ExhibitRow) -> Result<Option<GroupShare>, AgentError> {
+        let mut connection = self.state.connection().await;
+        if let Some(key) = keys::ring_key(&mut connection, case, row.ring_version).await? {
+            let place = GroupShareWrap { case, version: WrapVersion(row.ring_version), exhibit: row.exhibit };
+            let wrapped = WrappedSecret::from_slice(&row.group_share.0)?;
+            return Ok(Some(unwrap::<AwsLcCipher, _>(&place, &RingKey::from_secret(key), &wrapped)?));
+        }
+        let granted = keys::granted_shares(&mut connection, case).await?;
+        Ok(granted.into_iter().find(|(exhibit, _)| *exhibit == row.exhibit).map(|(_, share)| GroupShare::from_secret(share)))
+    }
+
+    /// Makes the grants that go with additions: one JWS for each joiner, one disclosure for each exhibit.
+    pub(super) async fn grants_for(
+        &self,
+        file: &CaseFile,
+        adds: &[Add],
+        chosen: &[ExhibitId],
+        statement: &Statement,
+        ring: &Ring,
+    ) -> Result<Vec<(SignedIntent, GrantUpload)>, AgentError> {
+        let mut all = Vec::new();
+        if !adds.iter().any(|add| matches!(add.terms, Terms::Full | Terms::Chosen)) {
+            return Ok(all);
+        }
+        let mut open = Vec::new();
+        for row in self.exhibit_rows(file.id).await? {
+            if row.state != ExhibitStateText::Erased
+                && let Some(share) = self.group_share(file.id, &row).await?
+            {
+                open.push((row.exhibit, share));
+            }
+        }
+        if let Some(missing) = chosen.iter().find(|exhibit| !open.iter().any(|(one, _)| one == *exhibit)) {
+            return Err(AgentError::NoKey(*missing));
+        }
+        for add in adds {
+            let (exhibits, rings) = match add.terms {
+                Terms::Full => (open.clone(), keys::ring_keys(&mut *self.state.connection().await, file.id).await?),
+                Terms::Chosen => (open.iter().filter(|(one, _)| chosen.contains(one)).cloned().collect(), Vec::new()),
+                Terms::None | Terms::Founder | Terms::Resync => continue,
+            };
+            if exhibits.is_empty() {
+                continue;
+            }
+            let recipient = self.device_certificate(add.certificate).await?;
+            let shares: Vec<_> = match add.terms {
+                // A full joiner unwraps shares with the ring; only those that the granter has by grant travel as shares.
+                Terms::Full => keys::granted_shares(&mut *self.state.connection().await, file.id).await?,
+                _ => exhibits.iter().map(|(exhibit, share)| (*exhibit, share.secret().clone())).collect(),
+            };
+            let grant = self.sign_grant(file.id, &recipient, &rings, &shares)?;
+            for (exhibit, _) in &exhibits {
+                let intent = self.disclose_grant(file, *exhibit, &recipient, &grant, statement, ring).await?;
+                all.push((intent.clone(), GrantUpload { intent: intent.text().to_owned(), grant: grant.clone() }));
+            }
+        }
+        Ok(all)
+    }
+
+    async fn device_certificate(&self, id: Sha256Digest) -> Result<Certificate, AgentError> {
+        let believed = self.believed().await?;
+        let certificate = believed.registry.registry().certificate(CertificateId::from_digest(id)).cloned();
+        certificate.ok_or(AgentError::NotEligible("a device that is to receive keys is unknown to the registry"))
+    }
+
+    fn sign_grant(
+        &self,
+        case: CaseId,
+        recipient: &Certificate,
+        rings: &[(u32, Secret32)],
+        shares: &[(ExhibitId, Secret32)],
+    ) -> Result<String, AgentError> {
+        if rings.len() + shares.len() > MAX_KEYS {
+            return Err(AgentError::Input { what: "a grant", problem: "would carry more than 2048 keys; grant chosen exhibits in parts" });
+        }
+        let own = self.certificate_id()?;
+        let to = recipient.id().digest();
+        let sealing = recipient.sealing_key().ok_or(AgentError::NotEligible("a device that is to receive keys has no sealing key"))?;
+        let secrets = rings.iter().map(|(_, key)| key).chain(shares.iter().map(|(_, share)| share));
+        let plain: Zeroizing<Vec<u8>> = Zeroizing::new(secrets.flat_map(|secret| *secret.expose()).collect());
+        let sealed = hpke::seal(sealing, &info(case, own, to), b"", &plain)?;
+        let payload = Payload {
+            v: 1,
+            case,
+            recipient: to,
+            rings: rings.iter().map(|(version, _)| *version).collect(),
+            exhibits: shares.iter().map(|(exhibit, _)| *exhibit).collect(),
+            sealed: Base64Url(sealed),
+        };
+        let payload = serde_json::to_vec(&payload).expect("texts and numbers serialise");
+        Ok(jws::sign(Typ::Grant, own, &payload, &self.device.key).text().to_owned())
+    }
+
+    async fn disclose_grant(
+        &self,
+        file: &CaseFile,
+        exhibit: ExhibitId,
+        recipient: &Certificate,
+        grant: &str,
+        statement: &Statement,
+        ring: &Ring,
+    ) -> Result<SignedIntent, AgentError> {
+        self.follow_exhibit(file.id, exhibit).await?;
+        self.sign_act(Draft {
+            case: file.id,
+            exhibit: Some(exhibit),
+            purpose: Some(Purpose::Investigation),
+            recipients: vec![recipient.person().to_string()],
+            group: Some(self.group_seen(file.id).await?),
+            chain_seen: Some(self.chain_seen(exhibit).await?),
+            body: Body::Disclosure(Disclosure::Grant { grant: Sha256Digest::of(&[grant.as_bytes()]), device: recipient.id().digest() }),
+            statement,
+            case_title: file.title.as_deref(),
+            exhibit_title: None,
+            ring,
+        })
+        .await
+    }
+
+    /// The last record of an exhibit's chain that this device has followed.
+    pub(crate) async fn chain_seen(&self, exhibit: ExhibitId) -> Result<ChainSeen, AgentError> {
+        let head = head::chain_head(&mut *self.state.connection().await, exhibit).await?;
+        let head = head.ok_or_else(|| Misbehaviour::shown("an exhibit is shown without a chain", exhibit.to_string()))?;
+        Ok(ChainSeen { seq: head.seq.0, commitment: head.commitment.0 })
+    }
+
+    /// Takes in what colleagues granted to this device in a case. A grant that does not open or fit is left and reported to the diagnostics.
+    pub(super) async fn take_grants(&self, case: CaseId) -> Result<(), AgentError> {
+        let grants: Grants = self.link()?.http.get(&format!("/v1/cases/{case}/grants")).await?;
+        if grants.grants.is_empty() {
+            return Ok(());
+        }
+        let commitments = self.ring_commitments(case).await?;
+        for grant in &grants.grants {
+            match self.open_grant(case, grant).await {
+                Ok((rings, shares)) => self.keep_granted(case, &rings, &shares, &commitments).await?,
+                Err(problem) => tracing::warn!(case.id = %case, problem, "a grant is not usable"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The ring commitments that the case's chain names, by version.
+    async fn ring_commitments(&self, case: CaseId) -> Result<BTreeMap<u32, Sha256Digest>, AgentError> {
+        let acts = self.case_acts(case).await?;
+        let named = acts.iter().filter_map(|act| match &act.body {
+            Body::CaseCreate(body) => Some((body.ring_version, body.ring_commitment)),
+            Body::MemberChange(body) => Some((body.ring_version, body.ring_commitment)),
+            _ => None,
+        });
+        Ok(named.collect())
+    }
+
+    async fn keep_granted(
+        &self,
+        case: CaseId,
+        rings: &[(u32, Secret32)],
+        shares: &[(ExhibitId, Secret32)],
+        commitments: &BTreeMap<u32, Sha256Digest>,
+    ) -> Result<(), AgentError> {
+        let mut connection = self.state.connection().await;
+        let mut transaction = state::begin(&mut connection).await?;
+        for (version, key) in rings {
+            let commitment = RingVersion::new(*version).map(|version| ring_commitment(case, version, key));
+            if commitment.is_some() && commitment == commitments.get(version).copied() {
+                keys::put_ring_key(&mut transaction, case, *version, key).await?;
+            } else {
+                tracing::warn!(case.id = %case, ring.version = version, "a granted ring key has not the commitment of the case's chain");
+            }
+        }
+        for (exhibit, share) in shares {
+            keys::put_granted_share(&mut transaction, case, *exhibit, share).await?;
+        }
+        Ok(transaction.commit().await.map_err(state::StateError::from)?)
+    }
+
+    #[expect(clippy::type_complexity, reason = "two lists of named secrets, used once")]
+    async fn open_grant(&self, case: CaseId, text: &str) -> Result<(Vec<(u32, Secret32)>, Vec<(ExhibitId, Secret32)>), &'static str> {
+        let grant = UnverifiedJws::parse(text, Typ::Grant).map_err(|_| "not a grant of the format")?;
+        let granter = grant.signer();
+        let key = {
+            let believed = self.believed().await.map_err(|_| "no registry to judge by")?;
+            let certificate = believed.registry.registry().certificate(CertificateId::from_digest(granter));
+            *certificate.ok_or("signed by a device that the registry does not know")?.key()
+        };
+        let grant = grant.verify(&key).map_err(|_| "its signature does not verify")?;
+        let payload: Payload = serde_json::from_slice(grant.payload()).map_err(|_| "its payload is not of the format")?;
+        let own = self.certificate_id().map_err(|_| "no certificate")?;
+        let keys = payload.rings.len() + payload.exhibits.len();
+        if payload.v != 1 || payload.case != case || payload.recipient != own || keys > MAX_KEYS {
+            return Err("it is for another case or device");
+        }
+        let plain = SealingKeyPair::from_private(self.device.sealing.clone())
+            .open(&info(case, granter, own), b"", &payload.sealed.0)
+            .map_err(|_| "it does not open with this device's sealing key")?;
+        if plain.len() != keys * 32 {
+            return Err("it carries another number of keys than it names");
+        }
+        let secrets: Vec<Secret32> =
+            plain.chunks_exact(32).map(|chunk| Secret32::from_bytes(chunk.try_into().expect("chunks of 32"))).collect();
+        let (rings, shares) = secrets.split_at(payload.rings.len());
+        Ok((
+            payload.rings.into_iter().zip(rings.iter().cloned()).collect(),
+            payload.exhibits.into_iter().zip(shares.iter().cloned()).collect(),
+        ))
+    }
+}

@@ -1,0 +1,369 @@
+//! Changing a group: one commit, the intent that explains it, the Welcome, the ring row and the grants, stored together and sent together.
+
+use std::collections::BTreeSet;
+
+use custodia_api::messages::{ChangeMembers, ClaimKeyPackages, ClaimedKeyPackages};
+use custodia_core::custody::body::{Add, Body, MemberChange, Nothing, Terms};
+use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::wire::Base64;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::exhibit::keys::RingKey;
+use custodia_core::group::context::{CommitContext, RingVersion, ring_commitment};
+use custodia_core::group::facts::{LeafFacts, LeafIndex};
+use custodia_core::identity::{Certificate, CertificateId, Role, Standing as Worth};
+use custodia_core::ids::{CaseId, ExhibitId, IntentId, PersonId};
+use custodia_core::secret::Secret32;
+use custodia_mls::{Changes, VerifiedKeyPackage};
+
+use crate::agent::Agent;
+use crate::clock::random_secret;
+use crate::error::AgentError;
+use crate::http::to_json;
+use crate::reasons::{Draft, Ring, Statement};
+use crate::state::acts::OutboxRow;
+use crate::state::{self, acts, keys};
+
+/// A device that is to join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Joining {
+    /// Its certificate id.
+    pub device: Sha256Digest,
+    /// What it may open of what came before.
+    pub terms: Terms,
+}
+
+/// A member as a person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Certificate id of the device.
+    pub certificate: Sha256Digest,
+    /// The person.
+    pub person: PersonId,
+    /// Role of the device.
+    pub role: Role,
+    /// What the person calls the device.
+    pub label: String,
+}
+
+/// What a commit is to do, resolved against group and registry.
+struct Planned {
+    adds: Vec<Add>,
+    packages: Vec<VerifiedKeyPackage>,
+    removes: Vec<(Sha256Digest, LeafIndex)>,
+}
+
+impl Agent {
+    /// The members of a case by the epoch that this device holds.
+    ///
+    /// # Errors
+    /// [`AgentError::NotMember`].
+    pub async fn members(&self, case: CaseId) -> Result<Vec<MemberRow>, AgentError> {
+        let (_, group) = self.group(case).await?;
+        let believed = self.believed().await?;
+        let registry = believed.registry.registry();
+        let rows = group.members()?.into_iter().filter_map(|leaf| {
+            let certificate = registry.certificate(CertificateId::of(&leaf.certificate))?;
+            Some(MemberRow {
+                certificate: certificate.id().digest(),
+                person: certificate.person().clone(),
+                role: certificate.role(),
+                label: certificate.fields().label.to_string(),
+            })
+        });
+        Ok(rows.collect())
+    }
+
+    /// Adds devices, with the recovery device of each new office on the same terms; `chosen` are the exhibits of terms `chosen`.
+    ///
+    /// # Errors
+    /// [`AgentError::NotEligible`], [`AgentError::NoRecovery`]; what a rule or the server refuses.
+    pub async fn add_members(
+        &self,
+        case: CaseId,
+        joining: Vec<Joining>,
+        chosen: Vec<ExhibitId>,
+        statement: &Statement,
+    ) -> Result<(), AgentError> {
+        let _turn = self.group_turn.lock().await;
+        self.catch_up(case).await?;
+        self.change_members(case, joining, chosen, Vec::new(), statement).await
+    }
+
+    /// Removes devices, by certificate id; the ring key is renewed.
+    ///
+    /// # Errors
+    /// [`AgentError::NotEligible`] for who is no member; what a rule or the server refuses.
+    pub async fn remove_members(&self, case: CaseId, devices: Vec<Sha256Digest>, statement: &Statement) -> Result<(), AgentError> {
+        let _turn = self.group_turn.lock().await;
+        self.catch_up(case).await?;
+        self.change_members(case, Vec::new(), Vec::new(), devices, statement).await
+    }
+
+    /// Leaves a case: from now on the server gives this device nothing, and the next commit of a colleague removes its leaf.
+    ///
+    /// # Errors
+    /// What a rule or the server refuses.
+    pub async fn leave(&self, case: CaseId, statement: &Statement) -> Result<(), AgentError> {
+        let _turn = self.group_turn.lock().await;
+        self.catch_up(case).await?;
+        let file = self.case_file(case).await?;
+        let ring = self.ring(&file).await?;
+        let intent = self
+            .sign_act(Draft {
+                case,
+                exhibit: None,
+                purpose: None,
+                recipients: Vec::new(),
+                group: Some(self.group_seen(case).await?),
+                chain_seen: None,
+                body: Body::MemberLeave(Nothing {}),
+                statement,
+                case_title: file.title.as_deref(),
+                exhibit_title: None,
+                ring: &ring,
+            })
+            .await?;
+        let body = to_json(&custodia_api::messages::Act { intent: intent.text().to_owned() })?;
+        self.enter(&intent, format!("/v1/cases/{case}/acts"), body).await?;
+        let left = keys::CaseFile { standing: keys::Standing::Left, ..file };
+        Ok(keys::put_case(&mut *self.state.connection().await, &left).await?)
+    }
+
+    /// Makes and delivers one commit. The caller has the turn and has caught up.
+    pub(super) async fn change_members(
+        &self,
+        case: CaseId,
+        joining: Vec<Joining>,
+        chosen: Vec<ExhibitId>,
+        removing: Vec<Sha256Digest>,
+        statement: &Statement,
+    ) -> Result<(), AgentError> {
+        self.sync().await?;
+        let file = self.case_file(case).await?;
+        let (mut mls, mut group) = self.group(case).await?;
+        let members = group.members()?;
+        let planned = self.plan(case, &members, joining, removing).await?;
+
+        let partial = planned.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None));
+        let renew = partial || !planned.removes.is_empty();
+        let (version, key) = self.next_ring(&file, renew).await?;
+        let context = self.commit_context(case, version, &key).await?;
+        let epoch = group.epoch();
+        let changes = Changes { add: planned.packages, remove: planned.removes.iter().map(|(_, leaf)| *leaf).collect() };
+        let prepared = group.prepare_commit(&mls, &self.mls_device()?, changes, &context)?;
+        let row = group.seal_ring_row(&mls, version, &key)?.as_bytes().to_vec();
+        let rows = mls.take_changes();
+        drop((group, mls));
+
+        let body = MemberChange {
+            epoch: epoch.0,
+            commit: Sha256Digest::of(&[&prepared.commit]),
+            welcome: prepared.welcome.as_ref().map(|welcome| Sha256Digest::of(&[welcome])),
+            ring_version: version.number(),
+            ring_commitment: context.ring_commitment,
+            ring_row: Some(Sha256Digest::of(&[&row])),
+            adds: planned.adds.clone(),
+            removes: planned.removes.iter().map(|(certificate, _)| *certificate).collect(),
+            resync: false,
+        };
+        // Under the key of the new epoch, so that whoever joins can read why.
+        let ring = Ring { version: version.number(), key: RingKey::from_secret(key.clone()) };
+        let intent = self
+            .sign_act(Draft {
+                case,
+                exhibit: None,
+                purpose: None,
+                recipients: Vec::new(),
+                group: Some(self.group_seen(case).await?),
+                chain_seen: None,
+                body: Body::MemberChange(body),
+                statement,
+                case_title: file.title.as_deref(),
+                exhibit_title: None,
+                ring: &ring,
+            })
+            .await?;
+        let granted = self.grants_for(&file, &planned.adds, &chosen, statement, &ring).await?;
+        let request = ChangeMembers {
+            intent: intent.text().to_owned(),
+            commit: Base64(prepared.commit),
+            welcome: prepared.welcome.map(Base64),
+            ring_row: Some(Base64(row)),
+            grants: granted.iter().map(|(_, upload)| upload.clone()).collect(),
+        };
+        let outbox = OutboxRow { intent: intent.id, path: format!("/v1/cases/{case}/changes"), body: to_json(&request)? };
+        {
+            let mut connection = self.state.connection().await;
+            let mut transaction = state::begin(&mut connection).await?;
+            keys::write_mls(&mut transaction, &rows).await?;
+            keys::put_ring_key(&mut transaction, case, version.number(), &key).await?;
+            keys::set_pending_context(&mut transaction, case, &context).await?;
+            acts::insert(&mut transaction, &intent).await?;
+            for (grant, _) in &granted {
+                acts::insert(&mut transaction, grant).await?;
+            }
+            acts::post(&mut transaction, &outbox).await?;
+            transaction.commit().await.map_err(state::StateError::from)?;
+        }
+        self.deliver_waiting().await.map(drop)
+    }
+
+    /// The ring key of the next epoch: a fresh one, or the one in force.
+    async fn next_ring(&self, file: &keys::CaseFile, renew: bool) -> Result<(RingVersion, Secret32), AgentError> {
+        let current = RingVersion::new(file.ring_version).ok_or(state::StateError::Damaged("ring version"))?;
+        if renew {
+            return Ok((current.next().ok_or(state::StateError::Damaged("ring version"))?, random_secret()));
+        }
+        Ok((current, self.ring(file).await?.key.secret().clone()))
+    }
+
+    /// By what the commit is to be judged: the newest head, and the registry at that head.
+    async fn commit_context(&self, case: CaseId, version: RingVersion, key: &Secret32) -> Result<CommitContext, AgentError> {
+        let believed = self.believed().await?;
+        let seen = believed.log.seen();
+        let registry = believed.registry.head().ok_or(AgentError::NotEnrolled)?;
+        Ok(CommitContext {
+            log_size: seen.size,
+            log_root: seen.root,
+            registry_sequence: registry.seq.0,
+            registry_commitment: registry.commitment.0,
+            ring_version: version,
+            ring_commitment: ring_commitment(case, version, key),
+        })
+    }
+
+    /// Resolves who joins and who goes: recovery devices of new offices are added, whoever left or was revoked is removed.
+    async fn plan(
+        &self,
+        case: CaseId,
+        members: &[LeafFacts],
+        mut joining: Vec<Joining>,
+        removing: Vec<Sha256Digest>,
+    ) -> Result<Planned, AgentError> {
+        let mut removing: BTreeSet<Sha256Digest> = removing.into_iter().collect();
+        removing.extend(self.gone(case, members).await?);
+        let at_leaf = |certificate: &Sha256Digest| {
+            members.iter().find(|leaf| CertificateId::of(&leaf.certificate).digest() == *certificate).map(|leaf| leaf.index)
+        };
+        let removes = removing
+            .iter()
+            .map(|certificate| at_leaf(certificate).map(|leaf| (*certificate, leaf)))
+            .collect::<Option<Vec<_>>>()
+            .ok_or(AgentError::NotEligible("a device that is to be removed is no member of the case"))?;
+        if removes.iter().any(|(certificate, _)| Some(*certificate) == self.certificate_id().ok()) {
+            return Err(AgentError::NotEligible("a device does not remove itself; it leaves"));
+        }
+        self.with_recovery(members, &removing, &mut joining).await?;
+        if joining.iter().any(|one| at_leaf(&one.device).is_some()) {
+            return Err(AgentError::NotEligible("a device that is to join is a member already"));
+        }
+        let packages = self.claim(&joining).await?;
+        let adds = joining.into_iter().map(|one| Add { certificate: one.device, terms: one.terms }).collect();
+        Ok(Planned { adds, packages, removes })
+    }
+
+    /// Adds the recovery device of each office that would otherwise have a member and none.
+    async fn with_recovery(
+        &self,
+        members: &[LeafFacts],
+        removing: &BTreeSet<Sha256Digest>,
+        joining: &mut Vec<Joining>,
+    ) -> Result<(), AgentError> {
+        let devices = self.devices().await?;
+        let find = |id: Sha256Digest| devices.iter().find(|device| device.id().digest() == id);
+        let mut covered: BTreeSet<_> = {
+            let believed = self.believed().await?;
+            let registry = believed.registry.registry();
+            let staying = members.iter().map(|leaf| CertificateId::of(&leaf.certificate)).filter(|id| !removing.contains(&id.digest()));
+            let recovery = staying.filter_map(|id| registry.certificate(id)).filter(|one| one.role() == Role::Recovery);
+            recovery.map(|one| one.office().clone()).collect()
+        };
+        let eligible = |device: &&Certificate| matches!(device.role(), Role::Prosecutor | Role::Recovery);
+        let mut wanted = Vec::new();
+        for one in joining.iter() {
+            let device = find(one.device)
+                .filter(eligible)
+                .ok_or(AgentError::NotEligible("a device that is to join is not a prosecutor's or recovery device in good standing"))?;
+            if device.role() == Role::Recovery {
+                covered.insert(device.office().clone());
+            } else {
+                wanted.push((device.office().clone(), one.terms));
+            }
+        }
+        for (office, terms) in wanted {
+            if !covered.contains(&office) {
+                let recovery = self.recovery_devices(&office).await?;
+                joining.extend(recovery.iter().map(|device| Joining { device: device.id().digest(), terms }));
+                covered.insert(office);
+            }
+        }
+        Ok(())
+    }
+
+    /// Members that left or were revoked, by what this device knows.
+    async fn gone(&self, case: CaseId, members: &[LeafFacts]) -> Result<Vec<Sha256Digest>, AgentError> {
+        let left = self.left(case, None).await?;
+        let believed = self.believed().await?;
+        let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
+        let registry = believed.registry.registry();
+        let ids = members.iter().map(|leaf| CertificateId::of(&leaf.certificate));
+        let gone = ids.filter(|id| left.contains(&id.digest()) || matches!(registry.standing(*id, at), Worth::Revoked(_)));
+        Ok(gone.map(|id| id.digest()).collect())
+    }
+
+    /// Takes one key package of each device and checks that it is of that device.
+    async fn claim(&self, joining: &[Joining]) -> Result<Vec<VerifiedKeyPackage>, AgentError> {
+        if joining.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked = ClaimKeyPackages { devices: joining.iter().map(|one| one.device).collect() };
+        let claimed: ClaimedKeyPackages = self.link()?.http.post("/v1/key-packages/claim", &asked).await?;
+        if claimed.packages.len() != asked.devices.len() {
+            return Err(crate::http::HttpError::Misbehaved("other key packages than those asked for").into());
+        }
+        let now = self.now();
+        asked
+            .devices
+            .iter()
+            .zip(claimed.packages)
+            .map(|(device, package)| {
+                let package = VerifiedKeyPackage::parse(&package.0, now)?;
+                let own = CertificateId::of(&package.facts().certificate).digest() == *device;
+                if own { Ok(package) } else { Err(crate::http::HttpError::Misbehaved("a key package of another device").into()) }
+            })
+            .collect()
+    }
+
+    /// Devices whose `member.leave` stands in the chain, and who were not added again since; up to an act, or to the chain's end.
+    pub(super) async fn left(&self, case: CaseId, until: Option<IntentId>) -> Result<BTreeSet<Sha256Digest>, AgentError> {
+        let mut left = BTreeSet::new();
+        for intent in self.case_acts(case).await?.iter().take_while(|act| Some(act.id) != until) {
+            match &intent.body {
+                Body::MemberLeave(_) => {
+                    left.insert(intent.signer());
+                }
+                Body::MemberChange(body) => {
+                    for add in &body.adds {
+                        left.remove(&add.certificate);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(left)
+    }
+
+    /// The accepted acts of a case's chain as far as this device has followed it.
+    pub(crate) async fn case_acts(&self, case: CaseId) -> Result<Vec<SignedIntent>, AgentError> {
+        let views = state::head::records(&mut *self.state.connection().await, case).await?;
+        let believed = self.believed().await?;
+        let mut acts = Vec::new();
+        for view in views {
+            let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
+            let accepted = opened.core.as_ref().is_some_and(|core| core.outcome == custodia_core::custody::record::Outcome::Accepted);
+            let record = crate::sync::read_record(&believed, &view, opened)?;
+            acts.extend(record.intent.filter(|_| accepted));
+        }
+        Ok(acts)
+    }
+}

@@ -1,0 +1,268 @@
+//! Export: files appear whole and checked, or not at all.
+//!
+//! Everything is written into a folder beside the target under a temporary name, flushed to the disk and compared with the manifest; the rename to the
+//! target's name is the last step. What failed is taken away again, since it is evidence in clear.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use custodia_core::exhibit::file_digest::{FileDigester, FileDigests};
+use custodia_core::exhibit::path::{ExportName, export_name};
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+
+use super::{OpenedExhibit, entry_name};
+use crate::clock::random;
+use crate::error::AgentError;
+use crate::seal::Progress;
+
+/// Why files were not written out.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// There is something at the target.
+    #[error("{} exists already; nothing is overwritten", .0.display())]
+    Exists(PathBuf),
+    /// The system refuses to write.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The viewer took no more.
+    #[error("the viewer takes no more: {0}")]
+    Writing(std::io::Error),
+    /// A file's content has other digests than the manifest records.
+    #[error("{0} does not have the digests that were recorded when it was collected; it was not written out")]
+    Digests(String),
+    /// Two names are one on this file system.
+    #[error("{0} has the same name as another file on this file system; export to one that tells upper from lower case")]
+    SameName(String),
+}
+
+/// A file that was written out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedFile {
+    /// Its path in the target folder.
+    pub name: String,
+    /// The path that was collected, made safe to show.
+    pub collected_as: String,
+    /// Size and digests, compared with the manifest.
+    pub digests: FileDigests,
+}
+
+struct Planned {
+    name: ExportName,
+    shown: String,
+    digests: FileDigests,
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ExportError {
+    let path = path.to_owned();
+    move |source| ExportError::Io { path, source }
+}
+
+impl OpenedExhibit {
+    /// Writes all files into a new folder.
+    ///
+    /// # Errors
+    /// [`ExportError::Exists`]; what does not fetch, open or write. Then nothing is left behind.
+    pub async fn export(&self, target: &Path, progress: impl Fn(Progress) + Send + Sync) -> Result<Vec<ExportedFile>, AgentError> {
+        let planned = self
+            .manifest
+            .files()
+            .iter()
+            .map(|entry| Ok(Planned { name: export_name(entry.raw_path())?, shown: entry_name(entry), digests: entry.digests() }))
+            .collect::<Result<Vec<_>, AgentError>>()?;
+        let temporary = Temporary::beside(target)?;
+        let (out, contents) = mpsc::channel(1);
+        let writer = tokio::task::spawn_blocking(move || write_all(temporary, planned, contents));
+        let length = self.plan.stream_len();
+        let wanted: Vec<_> = self.plan.segments_for(0..length)?.collect();
+        let of = wanted.len() as u64;
+        let mut segments = Box::pin(self.fetch(wanted));
+        let mut done = 0;
+        let mut failed = None;
+        while let Some(content) = segments.next().await {
+            match content {
+                // A writer that has ended says why below.
+                Ok(content) => {
+                    if out.send(content).await.is_err() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+            done += 1;
+            progress(Progress { segments: done, of });
+        }
+        drop(out);
+        let written = writer.await.map_err(|_| AgentError::Bug)?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let (temporary, files) = written?;
+        temporary.become_target()?;
+        Ok(files)
+    }
+}
+
+/// A folder that is taken away unless it becomes the target.
+struct Temporary {
+    folder: PathBuf,
+    target: PathBuf,
+    kept: bool,
+}
+
+impl Temporary {
+    fn beside(target: &Path) -> Result<Self, ExportError> {
+        if target.symlink_metadata().is_ok() {
+            return Err(ExportError::Exists(target.to_owned()));
+        }
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = parent.join(format!(".custodia-export-{}", hex::encode(random::<8>())));
+        fs::create_dir(&folder).map_err(io(&folder))?;
+        let temporary = Self { folder, target: target.to_owned(), kept: false };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(&temporary.folder, fs::Permissions::from_mode(0o700)).map_err(io(&temporary.folder))?;
+        }
+        Ok(temporary)
+    }
+
+    fn become_target(mut self) -> Result<(), ExportError> {
+        if self.target.symlink_metadata().is_ok() {
+            return Err(ExportError::Exists(self.target.clone()));
+        }
+        fs::rename(&self.folder, &self.target).map_err(io(&self.target))?;
+        self.kept = true;
+        sync_folder(self.target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = fs::remove_dir_all(&self.folder)
+        {
+            tracing::error!(%error, "an unfinished export could not be taken away; it holds evidence in clear");
+        }
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), ExportError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+}
+
+/// Cuts the content into the files, in order; each is flushed and compared before the next begins.
+fn write_all(
+    temporary: Temporary,
+    planned: Vec<Planned>,
+    mut contents: mpsc::Receiver<Vec<u8>>,
+) -> Result<(Temporary, Vec<ExportedFile>), ExportError> {
+    let mut content: Vec<u8> = Vec::new();
+    let mut at = 0;
+    let mut files = Vec::with_capacity(planned.len());
+    let mut folders = std::collections::BTreeSet::new();
+    for Planned { name, shown, digests } in planned {
+        let path = temporary.folder.join(name.as_str());
+        let folder = path.parent().unwrap_or(&temporary.folder).to_owned();
+        fs::create_dir_all(&folder).map_err(io(&folder))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::AlreadyExists => ExportError::SameName(shown.clone()),
+            _ => ExportError::Io { path: path.clone(), source },
+        })?;
+        folders.extend(folder.ancestors().take_while(|one| one.starts_with(&temporary.folder)).map(Path::to_owned));
+        let mut digester = FileDigester::new();
+        let mut left = digests.size;
+        while left > 0 {
+            if at == content.len() {
+                // The stream ended early: whoever sends it says why.
+                content = contents.blocking_recv().ok_or_else(|| ExportError::Digests(shown.clone()))?;
+                at = 0;
+            }
+            let take = usize::try_from(left).unwrap_or(usize::MAX).min(content.len() - at);
+            let piece = &content[at..at + take];
+            digester.update(piece);
+            file.write_all(piece).map_err(io(&path))?;
+            at += take;
+            left -= take as u64;
+        }
+        file.sync_all().map_err(io(&path))?;
+        if digester.finish() != digests {
+            return Err(ExportError::Digests(shown));
+        }
+        files.push(ExportedFile { name: name.as_str().to_owned(), collected_as: shown, digests });
+    }
+    for folder in &folders {
+        sync_folder(folder)?;
+    }
+    Ok((temporary, files))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn planned(files: &[(&str, &[u8])]) -> Vec<Planned> {
+        let plan = |(name, bytes): &(&str, &[u8])| Planned {
+            name: export_name(name.as_bytes()).unwrap(),
+            shown: (*name).to_owned(),
+            digests: FileDigests::of(bytes),
+        };
+        files.iter().map(plan).collect()
+    }
+
+    /// Writes in a thread, since the writer blocks on its channel.
+    async fn write(target: &Path, planned: Vec<Planned>, pieces: &[&[u8]]) -> Result<Vec<ExportedFile>, ExportError> {
+        let temporary = Temporary::beside(target)?;
+        let (out, contents) = mpsc::channel(8);
+        for piece in pieces {
+            out.send(piece.to_vec()).await.unwrap();
+        }
+        drop(out);
+        let (temporary, files) = tokio::task::spawn_blocking(move || write_all(temporary, planned, contents)).await.unwrap()?;
+        temporary.become_target()?;
+        Ok(files)
+    }
+
+    #[tokio::test]
+    async fn files_are_cut_from_the_stream_and_compared() {
+        let temp = TempDir::new().unwrap();
+        let target = temp.path().join("out");
+        let files = write(&target, planned(&[("a/x", b"one"), ("b", b""), ("c", b"two!")]), &[b"on", b"etwo", b"!"]).await.unwrap();
+        assert_eq!(files.len(), 3);
+        assert_eq!(fs::read(target.join("a/x")).unwrap(), b"one");
+        assert_eq!(fs::read(target.join("b")).unwrap(), b"");
+        assert_eq!(fs::read(target.join("c")).unwrap(), b"two!");
+    }
+
+    #[tokio::test]
+    async fn other_bytes_a_short_stream_and_an_existing_target_leave_nothing_behind() {
+        let temp = TempDir::new().unwrap();
+        let target = temp.path().join("out");
+        for pieces in [&[&b"onX"[..]][..], &[b"on"], &[]] {
+            let failed = write(&target, planned(&[("a", b"one")]), pieces).await;
+            assert!(matches!(failed, Err(ExportError::Digests(_))));
+            assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+        }
+        fs::create_dir(&target).unwrap();
+        assert!(matches!(write(&target, planned(&[("a", b"one")]), &[b"one"]).await, Err(ExportError::Exists(_))));
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn names_cannot_lead_out_of_the_target() {
+        for bad in ["../x", "/x", "a/../../x", "."] {
+            assert!(export_name(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

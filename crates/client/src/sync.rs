@@ -1,0 +1,241 @@
+//! At every contact: the log's head, the registry, chains. What a server shows is believed only as far as the log proves it.
+
+use core::fmt;
+
+use custodia_api::messages::{Consistency, RecordsPage};
+use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
+use custodia_core::custody::receipt::{OpenedRecord, Receipt, RecordView};
+use custodia_core::custody::record::{ChainId, Place};
+use custodia_core::identity::CertificateId;
+use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::log::VerifiedCheckpoint;
+
+use crate::agent::{Agent, Believed};
+use crate::chain::Follower;
+use crate::error::AgentError;
+use crate::log_view::{Entry, Misbehaviour, Relation, proven, verify_own_receipt};
+use crate::state::{self, acts, head};
+
+/// The longest checkpoint that is read, in bytes.
+const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
+/// How many pages of one chain are read at a stretch; the rest waits for the next contact.
+const MAX_PAGES: usize = 4096;
+
+impl Agent {
+    /// Verifies the log's newest head and replays what is new in the registry.
+    ///
+    /// # Errors
+    /// [`AgentError::Misbehaved`] for a rollback, a fork, a broken chain or a forged record; what the server or the state refuses.
+    pub async fn sync(&self) -> Result<(), AgentError> {
+        let mut believed = self.believed().await?;
+        let synced = self.sync_believed(&mut believed).await;
+        drop(believed);
+        self.keeping_evidence(synced).await
+    }
+
+    async fn sync_believed(&self, believed: &mut Believed) -> Result<(), AgentError> {
+        let link = self.link()?;
+        let text = link.http.get_text("/checkpoint", MAX_CHECKPOINT_BYTES).await?;
+        if let Relation::Older(_) = believed.log.relate(&text)? {
+            return Err(believed.log.against_head("the log was rolled back to an earlier head", &text).into());
+        }
+        self.believe_checkpoint(believed, &text).await?;
+        for _ in 0..MAX_PAGES {
+            let page: RecordsPage = link.http.get(&format!("/v1/registry/records?from={}", believed.registry.next_seq())).await?;
+            let mut registry = believed.registry.clone();
+            for view in &page.records {
+                registry.take(view)?;
+            }
+            let done = self.check_page_head(believed, &page, registry.head().map(|head| head.commitment), "/v1/registry/records").await?;
+            let mut connection = self.state.connection().await;
+            let mut transaction = state::begin(&mut connection).await?;
+            for view in &page.records {
+                let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
+                let place = opened.case.ok_or(state::StateError::Damaged("record"))?;
+                head::insert_record(&mut transaction, &place, opened.commitment, view).await?;
+            }
+            transaction.commit().await.map_err(state::StateError::from)?;
+            believed.registry = registry;
+            if done {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a checkpoint into the log view: the same, an older one that the head contains, or a newer one that contains the head.
+    async fn believe_checkpoint(&self, believed: &mut Believed, text: &str) -> Result<VerifiedCheckpoint, AgentError> {
+        let http = &self.link()?.http;
+        let consistency = async |from: u64, to: u64| -> Result<Consistency, AgentError> {
+            // An empty older tree is the beginning of every tree, and needs no proof.
+            if from == 0 {
+                return Ok(Consistency { proof: Vec::new() });
+            }
+            Ok(http.get(&format!("/v1/log/consistency?from={from}&to={to}")).await?)
+        };
+        let known = believed.log.seen().size;
+        let shown = match believed.log.relate(text)? {
+            Relation::Known(shown) if believed.log.head().is_some() => return Ok(shown),
+            Relation::Known(shown) => {
+                believed.log.advance(shown.clone(), &Consistency { proof: Vec::new() })?;
+                shown
+            }
+            Relation::Older(shown) => {
+                believed.log.contains(&shown, &consistency(shown.size().get(), known).await?)?;
+                return Ok(shown);
+            }
+            Relation::Newer(shown) => {
+                let proof = consistency(known, shown.size().get()).await?;
+                believed.log.advance(shown.clone(), &proof)?;
+                shown
+            }
+        };
+        head::set_checkpoint(&mut *self.state.connection().await, text).await?;
+        Ok(shown)
+    }
+
+    /// Checks the proof of a chain's last record that comes with a page; says whether the page ends with that record.
+    async fn check_page_head(
+        &self,
+        believed: &mut Believed,
+        page: &RecordsPage,
+        followed: Option<custodia_core::custody::record::Commitment>,
+        target: &str,
+    ) -> Result<bool, AgentError> {
+        let Some(head) = &page.head else {
+            return if followed.is_none() {
+                Ok(true)
+            } else {
+                Err(Misbehaviour::shown("a chain is shown without its head", target).into())
+            };
+        };
+        let (record, _) = proven(believed.log.key(), head)?;
+        self.believe_checkpoint(believed, &head.checkpoint).await?;
+        if Some(record.commitment) == followed {
+            return Ok(true);
+        }
+        if page.records.is_empty() {
+            let shown = serde_json::to_string(head).unwrap_or_default();
+            return Err(Misbehaviour::shown("a chain's head does not continue what this device has followed", shown).into());
+        }
+        Ok(false)
+    }
+
+    /// Follows a case's chain to its end and keeps the new records; they come back with their intents, verified.
+    pub(crate) async fn follow_case(&self, case: CaseId) -> Result<Vec<ChainRecord>, AgentError> {
+        let followed = self.follow(case, &format!("/v1/cases/{case}/records"), |opened| opened.case).await;
+        self.keeping_evidence(followed).await
+    }
+
+    /// Follows an exhibit's chain to its end.
+    pub(crate) async fn follow_exhibit(&self, case: CaseId, exhibit: ExhibitId) -> Result<Vec<ChainRecord>, AgentError> {
+        let target = format!("/v1/cases/{case}/exhibits/{exhibit}/records");
+        let followed = self.follow(exhibit, &target, |opened| opened.exhibit.flatten()).await;
+        self.keeping_evidence(followed).await
+    }
+
+    async fn follow<Id: ChainId + fmt::Debug>(
+        &self,
+        chain: Id,
+        target: &str,
+        place_of: impl Fn(&OpenedRecord) -> Option<Place<Id>>,
+    ) -> Result<Vec<ChainRecord>, AgentError> {
+        let http = &self.link()?.http;
+        let mut all = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let known = head::chain_head(&mut *self.state.connection().await, chain).await?;
+            let mut follower = Follower::after(chain, known);
+            let page: RecordsPage = http.get(&format!("{target}?from={}", follower.next_seq())).await?;
+            let mut believed = self.believed().await?;
+            let mut kept = Vec::with_capacity(page.records.len());
+            for view in &page.records {
+                let bad = |finding| Misbehaviour::shown(finding, serde_json::to_string(view).unwrap_or_default());
+                let opened = view.open().map_err(|_| bad("a record is not of the format"))?;
+                let place = place_of(&opened).ok_or_else(|| bad("a record is shown without its place in the chain"))?;
+                follower.follow(view.index, &place, opened.commitment).map_err(bad)?;
+                kept.push((place, read_record(&believed, view, opened)?));
+            }
+            let done = self.check_page_head(&mut believed, &page, follower.head().map(|head| head.commitment), target).await?;
+            drop(believed);
+            let mut connection = self.state.connection().await;
+            let mut transaction = state::begin(&mut connection).await?;
+            for (place, record) in &kept {
+                self.refuse_clone(&mut transaction, record).await?;
+                head::insert_record(&mut transaction, place, record.opened.commitment, &record.view).await?;
+            }
+            transaction.commit().await.map_err(state::StateError::from)?;
+            all.extend(kept.into_iter().map(|(_, record)| record));
+            if done {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// An act of this device that its state does not know was signed by a copy of the device.
+    async fn refuse_clone(&self, connection: &mut sqlx::SqliteConnection, record: &ChainRecord) -> Result<(), AgentError> {
+        let Some(intent) = &record.intent else { return Ok(()) };
+        if self.certificate_id().ok() != Some(intent.signer()) {
+            return Ok(());
+        }
+        match acts::text(connection, intent.id).await? {
+            Some(text) if text == intent.text() => Ok(()),
+            _ => Err(AgentError::Cloned),
+        }
+    }
+
+    /// Verifies the receipt of an own act and believes its checkpoint.
+    pub(crate) async fn accept_receipt(&self, receipt: &Receipt, sent: &SignedIntent) -> Result<Entry, AgentError> {
+        let accepted = async {
+            let mut believed = self.believed().await?;
+            let entry = verify_own_receipt(believed.log.key(), receipt, sent)?;
+            self.believe_checkpoint(&mut believed, &receipt.checkpoint).await?;
+            Ok(entry)
+        };
+        let accepted = accepted.await;
+        self.keeping_evidence(accepted).await
+    }
+
+    /// Keeps the evidence of a misbehaviour before it is reported.
+    pub(crate) async fn keeping_evidence<T>(&self, result: Result<T, AgentError>) -> Result<T, AgentError> {
+        if let Err(AgentError::Misbehaved(Misbehaviour { finding, held, shown })) = &result {
+            tracing::error!(finding, "the server breaks its word; evidence is kept");
+            let evidence = head::Evidence {
+                at: self.clock.claimed().as_str().to_owned(),
+                finding: (*finding).to_owned(),
+                held: held.clone(),
+                shown: shown.clone(),
+            };
+            head::keep_evidence(&mut *self.state.connection().await, &evidence).await?;
+        }
+        result
+    }
+}
+
+/// A record of a chain that this device has followed, with its intent verified under a certificate of the registry.
+#[derive(Debug, Clone)]
+pub struct ChainRecord {
+    /// The record as it was shown.
+    pub view: RecordView,
+    /// Its opened parts.
+    pub opened: OpenedRecord,
+    /// The intent; none if the record's payload was erased.
+    pub intent: Option<SignedIntent>,
+}
+
+/// Opens a record's intent and checks its signature. Whether the act was allowed is for the rules to judge, not here.
+pub(crate) fn read_record(believed: &Believed, view: &RecordView, opened: OpenedRecord) -> Result<ChainRecord, Misbehaviour> {
+    let bad = |finding| Misbehaviour::shown(finding, serde_json::to_string(view).unwrap_or_default());
+    let Some(core) = &opened.core else { return Ok(ChainRecord { view: view.clone(), opened, intent: None }) };
+    let intent = UnverifiedIntent::parse(&core.intent).map_err(|_| bad("a record holds no intent of the format"))?;
+    let registry = believed.registry.registry();
+    let signer = registry.certificate(CertificateId::from_digest(intent.signer()));
+    let signer = signer.ok_or_else(|| bad("a record is signed by a device that the registry does not know"))?;
+    let intent = intent.verify(signer.key()).map_err(|_| bad("the signature of a record's intent does not verify"))?;
+    let chains_fit = opened.case.is_none_or(|place| place.chain == intent.case)
+        && opened.exhibit.flatten().is_none_or(|place| Some(place.chain) == intent.exhibit);
+    if !chains_fit {
+        return Err(bad("a record stands in another chain than its intent names"));
+    }
+    Ok(ChainRecord { view: view.clone(), opened, intent: Some(intent) })
+}
