@@ -119,9 +119,7 @@ impl Vault {
         let mut conn = self.store.read().await?;
         let mirror = self.registry.refreshed(&mut conn).await?;
         drop(conn);
-        let unknown = || Refusal::NotAuthenticated("the signer is no office root of the trust list in force".to_owned());
-        let key = mirror.root_key(intent.signer(), intent.unverified()).ok_or_else(unknown)?;
-        let intent = intent.verify(&key).map_err(|error| Refusal::NotAuthenticated(error.to_string()))?;
+        let intent = mirror.verify(intent)?;
         self.enter_one(Act { intent, attachment: Attachment::None }).await
     }
 

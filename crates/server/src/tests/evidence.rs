@@ -44,12 +44,7 @@ fn collection(world: &mut World, device: &TestDevice) -> Collect {
     let mut intent = world.intent(CASE, Body::Collection(body));
     intent.exhibit = Some(EXHIBIT);
     let intent = intent.sign(device.id(), &device.key).unwrap();
-    Collect {
-        intent: intent.text().to_owned(),
-        objects: names,
-        release_share: Base64(SHARE.to_vec()),
-        group_share: Base64(vec![3; 104]),
-    }
+    Collect { intent: intent.text().to_owned(), objects: names, release_share: Base64(SHARE.to_vec()), group_share: Base64(vec![3; 104]) }
 }
 
 /// A member with one collected exhibit.
@@ -212,6 +207,7 @@ async fn the_database_holds_no_release_share_in_the_clear() {
     let mut world = World::new().await;
     let _ana = collected(&mut world).await;
     world.stop().await;
-    let database = std::fs::read(world.config.sqlite_file().unwrap()).unwrap();
-    assert!(database.windows(32).all(|window| window != SHARE));
+    for (path, bytes) in world.database_files() {
+        assert!(bytes.windows(32).all(|window| window != SHARE), "{}", path.display());
+    }
 }

@@ -17,7 +17,8 @@ use crate::config::LimitsConfig;
 async fn the_first_record_is_the_pinned_trust_list_and_nothing_else() {
     let mut world = World::new().await;
     let certificate = super::offices::device_certificate(DIICOT, custodia_core::identity::Role::Prosecutor, 11, world.born);
-    let body = Body::DeviceEnrol(custodia_core::custody::body::DeviceEnrol { certificate: custodia_core::custody::wire::Base64(certificate) });
+    let body =
+        Body::DeviceEnrol(custodia_core::custody::body::DeviceEnrol { certificate: custodia_core::custody::wire::Base64(certificate) });
     world.registry(DIICOT, body).await.refused(ErrorCode::NotAuthenticated);
     // A list that is well signed but not the pinned one: made a day earlier.
     let other = super::offices::first_list(world.born - 86_400).to_json();
@@ -170,20 +171,15 @@ async fn a_database_that_was_set_back_is_not_appended_to() {
     let mut world = World::new().await;
     world.begin().await;
     world.stop().await;
-    let database = world.config.sqlite_file().unwrap();
-    let copy = std::fs::read(&database).unwrap();
+    let backup = world.database_files();
     world.start().await;
     let acknowledged = world.prosecutor(11).await;
     world.stop().await;
-    for suffix in ["-wal", "-shm"] {
-        let mut path = database.clone().into_os_string();
-        path.push(suffix);
-        let _ = std::fs::remove_file(path);
-    }
-    std::fs::write(&database, copy).unwrap();
+    world.restore(&backup);
     world.start().await;
     let certificate = super::offices::device_certificate(DIICOT, custodia_core::identity::Role::Prosecutor, 12, world.born);
-    let body = Body::DeviceEnrol(custodia_core::custody::body::DeviceEnrol { certificate: custodia_core::custody::wire::Base64(certificate) });
+    let body =
+        Body::DeviceEnrol(custodia_core::custody::body::DeviceEnrol { certificate: custodia_core::custody::wire::Base64(certificate) });
     let refused = world.registry(DIICOT, body).await.refused(ErrorCode::Unavailable);
     assert!(refused.message.contains("behind the head file"), "{}", refused.message);
     assert_eq!(world.checkpoint().await.size().get(), 1, "nothing was signed");

@@ -74,7 +74,8 @@ impl Answer {
 
     #[track_caller]
     pub fn refused(&self, code: ErrorCode) -> ErrorBody {
-        let body: ErrorBody = serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, String::from_utf8_lossy(&self.body)));
+        let body: ErrorBody =
+            serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, String::from_utf8_lossy(&self.body)));
         assert_eq!(body.code, code, "{body:?}");
         assert_eq!(self.status, code.status());
         assert!(!body.next.is_empty());
@@ -164,6 +165,23 @@ impl World {
         request.headers[0].1.parse().unwrap()
     }
 
+    /// Every file of the database, its write-ahead log included.
+    pub fn database_files(&self) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+        let folder = self.config.sqlite_file().unwrap().parent().unwrap().to_owned();
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+    }
+
+    /// Sets the database back.
+    pub fn restore(&self, backup: &[(std::path::PathBuf, Vec<u8>)]) {
+        for (path, _) in self.database_files() {
+            std::fs::remove_file(path).unwrap();
+        }
+        for (path, bytes) in backup {
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+
     pub fn addr(&self) -> SocketAddr {
         self.running.as_ref().unwrap().addr
     }
@@ -193,8 +211,7 @@ impl World {
         let with_digest = method == "POST";
         let digest = content_digest(&body);
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
-        let covered =
-            Covered { method, authority: &authority, path: bare, query, content_digest: with_digest.then_some(digest.as_str()) };
+        let covered = Covered { method, authority: &authority, path: bare, query, content_digest: with_digest.then_some(digest.as_str()) };
         let signed = device.parameters(self.clock.seconds()).sign(&covered, &device.key);
         let mut headers = vec![
             ("host".to_owned(), authority.clone()),
@@ -285,7 +302,11 @@ impl World {
             recipients: Vec::new(),
             time: offices::claimed(self.clock.seconds()),
             clock: ClockSource::Os,
-            group: in_group.then(|| GroupSeen { id: Hex(GroupId::first(case).to_bytes().to_vec()), epoch: 0, transcript: Hex(vec![0; 48]) }),
+            group: in_group.then(|| GroupSeen {
+                id: Hex(GroupId::first(case).to_bytes().to_vec()),
+                epoch: 0,
+                transcript: Hex(vec![0; 48]),
+            }),
             seen: Seen { size: 0, root: Sha256Digest::from_bytes(*RootHash::empty().as_bytes()) },
             chain_seen: None,
             body,
