@@ -96,7 +96,7 @@ impl Vault {
     ///
     /// # Errors
     /// Another form, another signer than the caller, a signature that does not verify: nothing of it is entered.
-    pub fn intent_of(&self, caller: &Caller, text: &str, case: CaseId) -> Result<SignedIntent, Refusal> {
+    pub fn intent_of(caller: &Caller, text: &str, case: CaseId) -> Result<SignedIntent, Refusal> {
         let intent = UnverifiedIntent::parse(text).map_err(|error| Refusal::Malformed(error.to_string()))?;
         if intent.signer() != caller.id() {
             return Err(Refusal::NotAuthenticated("the intent is signed by another device than the request".to_owned()));

@@ -27,7 +27,7 @@ async fn a_signed_request_is_answered_once_and_never_again() {
     world.send(&post).await.refused(ErrorCode::Replayed);
     // A nonce of a request that may change something is remembered across restarts.
     world.stop().await;
-    world.config.listen = world.signed_address(&post);
+    world.config.listen = World::signed_address(&post);
     world.start().await;
     world.send(&post).await.refused(ErrorCode::Replayed);
     world.stop().await;
@@ -120,7 +120,6 @@ async fn what_is_not_a_path_of_the_contract_is_not_found() {
     assert!(!world.public("/v1/openapi.json").await.body.is_empty());
 }
 
-/// Every path of the OpenAPI document is a route, and every route is in the document.
 #[test]
 fn the_openapi_document_lists_exactly_the_routes() {
     let document: serde_json::Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();

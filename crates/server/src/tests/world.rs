@@ -161,7 +161,7 @@ impl World {
     }
 
     /// The address under which a request was signed, to start again on the same port.
-    pub fn signed_address(&self, request: &Request) -> SocketAddr {
+    pub fn signed_address(request: &Request) -> SocketAddr {
         request.headers[0].1.parse().unwrap()
     }
 
@@ -190,7 +190,7 @@ impl World {
     pub async fn send(&self, request: &Request) -> Answer {
         let mut text = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", request.method, request.path);
         for (name, value) in &request.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            text.extend([name, ": ", value, "\r\n"]);
         }
         text.push_str("\r\n");
         let mut stream = tokio::net::TcpStream::connect(self.addr()).await.unwrap();
