@@ -85,10 +85,10 @@ pub struct KekConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Objects that are taken in at one time; each may need 72 MiB of memory, usually 8 MiB.
-    pub uploads: usize,
-    /// Objects that are given out at one time; each needs as much memory as it is long.
-    pub downloads: usize,
+    /// Memory for objects that are being taken in, in MiB; an upload waits until there is room for it. At least 72, the largest object.
+    pub upload_mib: u32,
+    /// Memory for objects that are being given out, in MiB; at least 72.
+    pub download_mib: u32,
     /// Refusals of one device that are entered in the log within an hour; further ones are only counted in the diagnostics.
     pub refusals_per_hour: u64,
     /// Threads that take requests.
@@ -97,7 +97,7 @@ pub struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { uploads: 6, downloads: 6, refusals_per_hour: 20, workers: 2 }
+        Self { upload_mib: 72, download_mib: 72, refusals_per_hour: 20, workers: 2 }
     }
 }
 
@@ -176,12 +176,13 @@ impl ServerConfig {
                 report("kek.folders", message, "Put the keys in a folder of their own, outside of objects, database and their backups.");
             }
         }
-        for (key, number) in
-            [("limits.uploads", self.limits.uploads), ("limits.downloads", self.limits.downloads), ("limits.workers", self.limits.workers)]
-        {
-            if !(1..=256).contains(&number) {
-                report(key, format!("{number} is out of range"), "Write a number from 1 to 256.");
+        for (key, number) in [("limits.upload_mib", self.limits.upload_mib), ("limits.download_mib", self.limits.download_mib)] {
+            if !(72..=65_536).contains(&number) {
+                report(key, format!("{number} is out of range"), "Write a number from 72, the largest object, to 65536.");
             }
+        }
+        if !(1..=256).contains(&self.limits.workers) {
+            report("limits.workers", format!("{} is out of range", self.limits.workers), "Write a number from 1 to 256.");
         }
         if self.tls.is_none() && !self.listen.ip().is_loopback() {
             let message = format!("without TLS, {} would take requests in the clear", self.listen);

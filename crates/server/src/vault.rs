@@ -1,6 +1,7 @@
 //! The engine under the HTTP handlers: everything that they call, and nothing that knows HTTP.
 
 mod evidence;
+mod memory;
 mod reading;
 
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::TrustPin;
 use custodia_core::ids::CaseId;
 use custodia_core::log::checkpoint::LogSigner;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
 pub(crate) use evidence::Range;
+use memory::Memory;
 
 use crate::auth::{Caller, NonceCache};
 use crate::clock::Clock;
@@ -39,9 +41,9 @@ pub(crate) struct Vault {
     pub clock: Arc<dyn Clock>,
     pub limits: LimitsConfig,
     pub nonces: NonceCache,
-    /// Objects that may be taken in, and given out, at one time.
-    pub uploads: Semaphore,
-    pub downloads: Semaphore,
+    /// Memory for objects that are being taken in, and given out.
+    pub uploads: Memory,
+    pub downloads: Memory,
     trust_pin: Sha256Digest,
     sequencer: Sequencer,
 }
@@ -68,8 +70,8 @@ impl Vault {
             clock,
             limits: config.limits,
             nonces: NonceCache::default(),
-            uploads: Semaphore::new(config.limits.uploads),
-            downloads: Semaphore::new(config.limits.downloads),
+            uploads: Memory::new(config.limits.upload_mib),
+            downloads: Memory::new(config.limits.download_mib),
             trust_pin: config.trust_pin,
             sequencer,
         });

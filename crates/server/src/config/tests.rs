@@ -47,8 +47,8 @@ fn values_of_another_form_are_refused() {
         ("custody.example.org/log", "custody example"),
         ("trust_pin = \"", "trust_pin = \"zz"),
         ("folders = [\"/etc/custodia/kek\"]", "folders = []"),
-        ("uploads = 6", "uploads = 0"),
-        ("uploads = 6", "uploads = -1"),
+        ("upload_mib = 72", "upload_mib = 8"),
+        ("workers = 2", "workers = -1"),
         ("folder = ", "bucket = "),
     ] {
         assert!(!replaced(from, to).is_empty(), "{from} -> {to}");

@@ -70,15 +70,15 @@ pub(super) async fn put_object(
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let (case, exhibit, name) = (id(&path.0, "case id")?, id(&path.1, "exhibit id")?, id(&path.2, "object name")?);
-    match declared_length(&request)? {
-        Some(length) if (1..=MAX_OBJECT_BYTES).contains(&length) => {}
+    let length = match declared_length(&request)? {
+        Some(length) if (1..=MAX_OBJECT_BYTES).contains(&length) => length,
         Some(0) => return Err(Refusal::Malformed("an object is not empty".to_owned())),
         Some(_) => return Err(Refusal::TooLarge("the object")),
         None => return Err(Refusal::Malformed("an object comes with its content-length".to_owned())),
-    }
+    };
     // Who may not upload does not get to fill memory.
     shared.vault.require_member(&caller, case).await?;
-    let _permit = shared.vault.uploads.acquire().await.map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
+    let _room = shared.vault.uploads.room_for(length as u64).await?;
     let bytes = read_body(&request, payload.into_inner(), MAX_OBJECT_BYTES, "the object").await?;
     shared.vault.put_object(&caller, case, exhibit, name, bytes).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -96,7 +96,6 @@ pub(super) async fn get_object(
         None => None,
         Some(value) => Some(value.to_str().ok().and_then(byte_range).ok_or_else(malformed)?),
     };
-    let _permit = shared.vault.downloads.acquire().await.map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
     let (bytes, size) = shared.vault.get_object(&caller, case, exhibit, name, range.clone()).await?;
     let mut answer = match &range {
         None => HttpResponse::Ok(),

@@ -140,17 +140,13 @@ impl Vault {
         if !may {
             return Err(Refusal::NotFound("object of an exhibit that this device has opened"));
         }
-        match range {
-            None => {
-                let bytes = self.objects.get(exhibit, name).await?;
-                let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                Ok((bytes, size))
-            }
-            Some(range) => {
-                let size = self.objects.size(exhibit, name).await?;
-                Ok((self.objects.get_range(exhibit, name, range).await?, size))
-            }
-        }
+        let size = self.objects.size(exhibit, name).await?;
+        let room = self.downloads.room_for(range.as_ref().map_or(size, |range| range.end.saturating_sub(range.start))).await?;
+        let bytes = match range {
+            None => self.objects.get(exhibit, name).await?,
+            Some(range) => self.objects.get_range(exhibit, name, range).await?,
+        };
+        Ok((room.hold(bytes), size))
     }
 
     /// Deletes the objects of an exhibit that was erased. What fails is left to the next erasure of the same exhibit, and reported.
