@@ -5,6 +5,7 @@
 
 use core::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use custodia_core::digest::Blake3Digest;
@@ -12,7 +13,7 @@ use custodia_core::ids::ExhibitId;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _};
 
 use crate::config::StoreConfig;
 use crate::durable;
@@ -67,8 +68,13 @@ impl Objects {
                 Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))
             }
             StoreConfig::S3(s3) => {
-                let mut builder =
-                    AmazonS3Builder::from_env().with_bucket_name(&s3.bucket).with_region(&s3.region).with_allow_http(s3.allow_http);
+                // The default limit covers a whole body, which a slow line cannot keep; a pause in it is what tells a dead peer.
+                let options = ClientOptions::new().with_timeout_disabled().with_read_timeout(Duration::from_secs(30));
+                let mut builder = AmazonS3Builder::from_env()
+                    .with_client_options(options)
+                    .with_bucket_name(&s3.bucket)
+                    .with_region(&s3.region)
+                    .with_allow_http(s3.allow_http);
                 if let Some(endpoint) = &s3.endpoint {
                     builder = builder.with_endpoint(endpoint);
                 }
