@@ -1,1 +1,35 @@
-//! Delivery service, blob gateway, sequencer, registry
+//! The vault's server: registry, sequencer of the custody log, delivery service of case groups, blob gateway.
+//!
+//! ```text
+//! http ──► auth: signature, clock, nonce, standing ──► vault ──► sequencer: one turn = one transaction ──► store (SQL)
+//!                                                        └─────► objects (folder or S3)
+//! ```
+//! It is trusted with availability alone: it opens nothing, and what it says of the log is proved by what it signs. State lies in the
+//! database, the objects, the KEK folders and one head file for each process. `docs/spec/http.md` is the contract.
+
+#![cfg_attr(test, expect(clippy::too_many_lines, reason = "a scenario reads better in one piece"))]
+
+mod auth;
+mod clock;
+pub mod config;
+mod durable;
+mod error;
+mod head_file;
+mod http;
+mod keys;
+mod objects;
+mod registry;
+mod sequencer;
+mod server;
+mod shares;
+mod store;
+mod tls;
+mod vault;
+
+pub use clock::{Clock, MachineClock};
+pub use config::{Problem, ServerConfig, check};
+pub use error::StartError;
+pub use server::{Running, Server};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! One file a command, and what they share: the device at work, its clock, the statement of a reason.
+
+pub mod audit;
+pub mod case;
+pub mod device;
+pub mod dossier;
+pub mod exhibit;
+pub mod log;
+pub mod office;
+pub mod serve;
+pub mod verify;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use custodia_api::messages::ServerInfo;
+use custodia_client::passphrase::Cost;
+use custodia_client::{Agent, Clock, StatePaths, Statement};
+use custodia_core::custody::intent::ClockSource;
+use custodia_core::ids::CaseId;
+use time::OffsetDateTime;
+
+use crate::DeviceOptions;
+use crate::failure::{Exit, Failure};
+use crate::terminal;
+
+/// Why an act is done; it is sealed to the case's members and auditors.
+#[derive(Args)]
+pub struct Reason {
+    /// Why: one or more sentences, sealed to the case's members and auditors.
+    #[arg(long)]
+    reason: String,
+    /// File number or legal reference.
+    #[arg(long)]
+    reference: Option<String>,
+}
+
+impl From<Reason> for Statement {
+    fn from(reason: Reason) -> Self {
+        Self { reason: reason.reason, reference: reason.reference }
+    }
+}
+
+/// The operating system's clock, with the machine's zone.
+pub fn clock() -> Clock {
+    Clock::new(ClockSource::Os, || OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc()))
+}
+
+/// Folder of the device's state: `--home`, or below the user's data folder.
+pub fn home(options: &DeviceOptions) -> Result<PathBuf, Failure> {
+    let data = || {
+        let folder = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+        folder.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")))
+    };
+    let folder = options.home.clone().or_else(|| data().map(|data| data.join("custodia")));
+    folder.ok_or_else(|| Failure::usage("there is no home folder", "Name the device's folder with --home."))
+}
+
+/// Opens the device's state under its passphrase.
+pub async fn agent(options: &DeviceOptions) -> Result<Agent, Failure> {
+    let folder = home(options)?;
+    let passphrase = terminal::passphrase(options.passphrase_fd, "this device", false)?;
+    Ok(Agent::open(&StatePaths::in_folder(folder), &passphrase, clock()).await?)
+}
+
+/// Opens the device and brings it up to date with log, registry and its cases.
+pub async fn agent_in_touch(options: &DeviceOptions) -> Result<Agent, Failure> {
+    let agent = agent(options).await?;
+    agent.deliver().await?;
+    agent.sync().await?;
+    agent.publish_key_packages().await?;
+    agent.join_new_cases().await?;
+    Ok(agent)
+}
+
+/// How much work one guess of a passphrase costs.
+pub const COST: Cost = Cost::DEFAULT;
+
+/// Reads a text file of at most 16 MiB.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
+    let limit = 16 * 1024 * 1024;
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    if bytes.len() > limit {
+        return Err(Failure::usage(format!("{}: larger than 16 MiB", path.display()), "Check that this is the right file."));
+    }
+    String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{}: not text in UTF-8", path.display()), "Check that this is the right file."))
+}
+
+/// Writes a file that must not exist yet.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    custodia_client::durable_file::create(path, bytes).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::new(Exit::Conflict, format!("{}: exists already", path.display()), "Nothing was written; choose another name."),
+        _ => Failure::file(path, &error),
+    })
+}
+
+/// Reads what an office gives out about its server: origin, log key, trust pin.
+pub fn server_card(path: &Path) -> Result<ServerInfo, Failure> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display()), "It is the server.json that `custodia serve init` wrote."))
+}
+
+/// Finds a case by its id, the beginning of its id, or its title.
+pub async fn find_case(agent: &Agent, text: &str) -> Result<CaseId, Failure> {
+    let cases = agent.cases().await?;
+    let mut found = cases.iter().filter(|case| case.id.to_string().starts_with(text) || case.title.as_deref() == Some(text));
+    match (found.next(), found.next()) {
+        (Some(case), None) => Ok(case.id),
+        (None, _) => Err(Failure::new(Exit::NotFound, format!("no case is called {}", terminal::printable(text)), "`custodia case list` shows yours.")),
+        (Some(_), Some(_)) => Err(Failure::usage(format!("{} names several cases", terminal::printable(text)), "Give the whole id.")),
+    }
+}

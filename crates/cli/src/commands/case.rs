@@ -1,0 +1,169 @@
+//! `custodia case …`: cases and their members.
+
+use clap::{Subcommand, ValueEnum};
+use custodia_client::{Agent, Joining, NewCase};
+use custodia_core::custody::body::Terms;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::exhibit::text::CalendarDate;
+use custodia_core::ids::{CaseId, ExhibitId, PersonId};
+
+use super::{Reason, agent_in_touch, find_case};
+use crate::DeviceOptions;
+use crate::failure::{Exit, Failure};
+use crate::terminal::{note, printable, say, table};
+
+/// What a new member may open of what came before.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum History {
+    /// Everything that you may open.
+    Full,
+    /// The exhibits named with --exhibit.
+    Chosen,
+    /// Nothing.
+    None,
+}
+
+/// Commands of cases.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Found a case.
+    Create {
+        /// Its title, readable to members and auditors only.
+        #[arg(long)]
+        title: String,
+        /// By when keeping it is reviewed, YYYY-MM-DD.
+        #[arg(long)]
+        review: String,
+        /// The case of which this is a restricted part.
+        #[arg(long)]
+        parent: Option<CaseId>,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// List your cases.
+    List,
+    /// Show a case and its members.
+    Show {
+        /// Id, the beginning of it, or title.
+        case: String,
+    },
+    /// Add a person with all their devices.
+    Add {
+        /// Id, the beginning of it, or title.
+        case: String,
+        /// office/person.
+        person: PersonId,
+        /// What they may open of what came before.
+        #[arg(long, value_enum)]
+        history: History,
+        /// An exhibit that they may open, with --history chosen.
+        #[arg(long = "exhibit", value_name = "EXHIBIT")]
+        exhibits: Vec<ExhibitId>,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Remove a person with all their devices.
+    Remove {
+        /// Id, the beginning of it, or title.
+        case: String,
+        /// office/person.
+        person: PersonId,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Leave a case.
+    Leave {
+        /// Id, the beginning of it, or title.
+        case: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+}
+
+/// Runs a command of cases.
+pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
+    let agent = agent_in_touch(options).await?;
+    match command {
+        Command::Create { title, review, parent, reason } => {
+            let review = CalendarDate::parse(&review).map_err(|error| Failure::usage(format!("--review: {error}"), ""))?;
+            let case = agent.create_case(NewCase { title, statement: reason.into(), review, parent }).await?;
+            note("The case is founded, with the recovery device of your office as a visible member.");
+            say(&case.to_string());
+            Ok(())
+        }
+        Command::List => list(&agent, options).await,
+        Command::Show { case } => show(&agent, find_case(&agent, &case).await?, options).await,
+        Command::Add { case, person, history, exhibits, reason } => {
+            let case = find_case(&agent, &case).await?;
+            let terms = match history {
+                History::Full => Terms::Full,
+                History::Chosen => Terms::Chosen,
+                History::None => Terms::None,
+            };
+            if matches!(history, History::Chosen) == exhibits.is_empty() {
+                return Err(Failure::usage("--exhibit goes with --history chosen, at least once", "`custodia exhibit list` shows the ids."));
+            }
+            let devices = agent.devices().await?;
+            let joining: Vec<Joining> =
+                devices.iter().filter(|device| *device.person() == person).map(|device| Joining { device: device.id().digest(), terms }).collect();
+            if joining.is_empty() {
+                return Err(Failure::new(Exit::NotFound, format!("{person} has no device in good standing"), "Their office enrols one: `custodia office issue`."));
+            }
+            agent.add_members(case, joining, exhibits, &reason.into()).await?;
+            note(&format!("{person} is a member."));
+            Ok(())
+        }
+        Command::Remove { case, person, reason } => {
+            let case = find_case(&agent, &case).await?;
+            agent.refresh(case).await?;
+            let devices: Vec<Sha256Digest> =
+                agent.members(case).await?.iter().filter(|member| member.person == person).map(|member| member.certificate).collect();
+            if devices.is_empty() {
+                return Err(Failure::new(Exit::NotFound, format!("{person} is not a member of this case"), "`custodia case show` lists its members."));
+            }
+            agent.remove_members(case, devices, &reason.into()).await?;
+            note(&format!("{person} is removed. What they had opened they may have kept; nothing else opens for them any more."));
+            Ok(())
+        }
+        Command::Leave { case, reason } => {
+            let case = find_case(&agent, &case).await?;
+            agent.leave(case, &reason.into()).await?;
+            note("You have left; the server gives this device nothing more of the case.");
+            Ok(())
+        }
+    }
+}
+
+async fn list(agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
+    let cases = agent.cases().await?;
+    if options.json {
+        let rows: Vec<_> = cases.iter().map(|case| serde_json::json!({"case": case.id, "title": case.title, "standing": format!("{:?}", case.standing)})).collect();
+        say(&serde_json::Value::from(rows).to_string());
+        return Ok(());
+    }
+    let row = |case: &custodia_client::CaseSummary| {
+        vec![case.id.to_string(), format!("{:?}", case.standing).to_lowercase(), case.title.as_deref().map_or_else(|| "(title not readable here)".to_owned(), printable)]
+    };
+    table(&["CASE", "STANDING", "TITLE"], &cases.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<(), Failure> {
+    agent.refresh(case).await?;
+    let members = agent.members(case).await?;
+    let title = agent.cases().await?.into_iter().find(|row| row.id == case).and_then(|row| row.title);
+    if options.json {
+        let rows: Vec<_> = members
+            .iter()
+            .map(|member| serde_json::json!({"person": member.person, "role": member.role.as_str(), "device": member.label, "certificate": member.certificate}))
+            .collect();
+        say(&serde_json::json!({"case": case, "title": title, "members": rows}).to_string());
+        return Ok(());
+    }
+    say(&format!("{case}  {}", title.as_deref().map_or_else(String::new, printable)));
+    let row = |member: &custodia_client::MemberRow| {
+        vec![member.person.to_string(), member.role.to_string(), printable(&member.label), member.certificate.to_string()[..16].to_owned()]
+    };
+    table(&["MEMBER", "ROLE", "DEVICE", "CERTIFICATE"], &members.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}

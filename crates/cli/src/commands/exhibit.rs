@@ -1,0 +1,213 @@
+//! `custodia exhibit …`: evidence is taken in, listed, opened, written out.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use custodia_client::open::{OpenedExhibit, Opening};
+use custodia_client::seal::{NewExhibit, Progress};
+use custodia_client::Agent;
+use custodia_core::custody::kind::Purpose;
+use custodia_core::exhibit::intake::Intake;
+use custodia_core::exhibit::path;
+use custodia_core::ids::{CaseId, ExhibitId};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Reason, agent_in_touch, find_case, read_text};
+use crate::DeviceOptions;
+use crate::failure::{Exit, Failure};
+use crate::terminal::{note, printable, say, table};
+
+/// An empty intake form with every field explained.
+const TEMPLATE: &str = include_str!("../../intake-form.toml");
+
+/// Commands of evidence.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Print an empty intake form (TOML) with every field explained.
+    Template,
+    /// Take files or folders in as one exhibit. Interrupted, the same command goes on where it stopped.
+    Add {
+        /// The case: id, the beginning of it, or title.
+        case: String,
+        /// Files and folders.
+        #[arg(required = true)]
+        sources: Vec<PathBuf>,
+        /// The filled-in intake form.
+        #[arg(long)]
+        form: PathBuf,
+        /// Begin anew even if an intake of the same files was interrupted.
+        #[arg(long)]
+        fresh: bool,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// List the exhibits of a case.
+    List {
+        /// The case.
+        case: String,
+    },
+    /// Open an exhibit for viewing: one file to standard output, nothing to the disk. Without --file, list its files.
+    Open {
+        /// The case.
+        case: String,
+        /// The exhibit's id or the beginning of it.
+        exhibit: String,
+        /// Which file, by its path in the exhibit.
+        #[arg(long)]
+        file: Option<String>,
+        /// Why it is opened: investigation, prosecution, trial, defence-access, victim-protection, mutual-assistance.
+        #[arg(long)]
+        purpose: Purpose,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Write an exhibit's files to a new folder; this is a disclosure.
+    Export {
+        /// The case.
+        case: String,
+        /// The exhibit's id or the beginning of it.
+        exhibit: String,
+        /// The folder to make.
+        #[arg(long)]
+        to: PathBuf,
+        /// For whom: office/person, or in words.
+        #[arg(long = "recipient", required = true)]
+        recipients: Vec<String>,
+        /// Why: as for open.
+        #[arg(long)]
+        purpose: Purpose,
+        #[command(flatten)]
+        reason: Reason,
+    },
+}
+
+/// Runs a command of evidence.
+pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
+    if let Command::Template = command {
+        say(TEMPLATE.trim_end());
+        return Ok(());
+    }
+    // A form that cannot be read is refused before anything is asked of the server.
+    let intake = match &command {
+        Command::Add { form, .. } => Some(read_form(form)?),
+        _ => None,
+    };
+    let agent = agent_in_touch(options).await?;
+    match (command, intake) {
+        (Command::Add { case, sources, fresh, reason, .. }, Some(intake)) => {
+            let case = find_case(&agent, &case).await?;
+            agent.refresh(case).await?;
+            let bar = bar("sealing and storing");
+            let new = NewExhibit { case, sources, intake, statement: reason.into(), fresh };
+            let collected = agent.add_exhibit(new, |progress| show_progress(&bar, progress)).await;
+            bar.finish_and_clear();
+            let collected = collected?;
+            note(&format!("Sealed and stored; the collection is record {} of the log.", collected.index));
+            say(&collected.exhibit.to_string());
+            Ok(())
+        }
+        (Command::List { case }, _) => list(&agent, find_case(&agent, &case).await?, options).await,
+        (Command::Open { case, exhibit, file, purpose, reason }, _) => {
+            let case = find_case(&agent, &case).await?;
+            let exhibit = find_exhibit(&agent, case, &exhibit).await?;
+            let opened = agent.open_exhibit(case, exhibit, Opening::View, purpose, &reason.into()).await?;
+            note(&format!("Your opening stands in the log as record {}.", opened.entry().index));
+            match file {
+                None => list_files(&opened, options),
+                Some(name) => {
+                    let number = find_file(&opened, &name)?;
+                    let mut out = std::io::stdout();
+                    Ok(opened.write_file(number, &mut out).await?)
+                }
+            }
+        }
+        (Command::Export { case, exhibit, to, recipients, purpose, reason }, _) => {
+            refuse_existing(&to)?;
+            let case = find_case(&agent, &case).await?;
+            let exhibit = find_exhibit(&agent, case, &exhibit).await?;
+            let opened = agent.open_exhibit(case, exhibit, Opening::Export { recipients }, purpose, &reason.into()).await?;
+            note(&format!("The disclosure stands in the log as record {}.", opened.entry().index));
+            let bar = bar("opening and writing");
+            let files = opened.export(&to, |progress| show_progress(&bar, progress)).await;
+            bar.finish_and_clear();
+            for file in files? {
+                say(&format!("{}  {}", file.digests.sha256, printable(&file.name)));
+            }
+            Ok(())
+        }
+        (Command::Template | Command::Add { .. }, _) => Ok(()),
+    }
+}
+
+fn read_form(form: &Path) -> Result<Intake, Failure> {
+    toml::from_str(&read_text(form)?)
+        .map_err(|error| Failure::usage(format!("{}: {error}", form.display()), "`custodia exhibit template` prints a form with every field explained."))
+}
+
+fn refuse_existing(target: &Path) -> Result<(), Failure> {
+    if target.exists() {
+        return Err(Failure::new(Exit::Conflict, format!("{} exists already", target.display()), "Nothing was opened; name a new folder with --to."));
+    }
+    Ok(())
+}
+
+async fn find_exhibit(agent: &Agent, case: CaseId, text: &str) -> Result<ExhibitId, Failure> {
+    let rows = agent.exhibits(case).await?;
+    let mut found = rows.iter().filter(|row| row.exhibit.to_string().starts_with(text));
+    match (found.next(), found.next()) {
+        (Some(row), None) => Ok(row.exhibit),
+        (None, _) => Err(Failure::new(Exit::NotFound, "the case has no such exhibit", "`custodia exhibit list` shows its exhibits.")),
+        (Some(_), Some(_)) => Err(Failure::usage("this names several exhibits", "Give the whole id.")),
+    }
+}
+
+async fn list(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<(), Failure> {
+    let rows = agent.exhibits(case).await?;
+    let titles = agent.exhibit_titles(case).await?;
+    let title = |id: ExhibitId| titles.iter().find(|(exhibit, _)| *exhibit == id).map(|(_, title)| title.clone());
+    if options.json {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| serde_json::json!({"exhibit": row.exhibit, "title": title(row.exhibit), "state": row.state, "held": row.held, "handling": row.handling, "record": row.index, "sealed_bytes": row.sealed_bytes}))
+            .collect();
+        say(&serde_json::Value::from(rows).to_string());
+        return Ok(());
+    }
+    let cells = |row: &custodia_api::messages::ExhibitRow| {
+        let title = title(row.exhibit).map_or_else(|| "(not opened on this device)".to_owned(), |title| printable(&title));
+        let state = format!("{:?}{}", row.state, if row.held { ", held" } else { "" }).to_lowercase();
+        vec![row.exhibit.to_string(), state, format!("{:?}", row.handling), row.index.to_string(), row.sealed_bytes.to_string(), title]
+    };
+    table(&["EXHIBIT", "STATE", "HANDLING", "RECORD", "SEALED BYTES", "TITLE"], &rows.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn list_files(opened: &OpenedExhibit, options: &DeviceOptions) -> Result<(), Failure> {
+    if options.json {
+        let text = String::from_utf8_lossy(opened.manifest().json()).into_owned();
+        say(&text);
+        return Ok(());
+    }
+    let intake = opened.manifest().intake();
+    say(&format!("{}  {}", printable(intake.exhibit_number.as_str()), printable(intake.title.as_str())));
+    for file in opened.manifest().files() {
+        let digests = file.digests();
+        say(&format!("{:>12}  {}  {}", digests.size, digests.sha256, path::display(file.raw_path())));
+    }
+    Ok(())
+}
+
+fn find_file(opened: &OpenedExhibit, name: &str) -> Result<usize, Failure> {
+    let found = opened.manifest().files().iter().position(|file| file.raw_path() == name.as_bytes() || path::display(file.raw_path()) == name);
+    found.ok_or_else(|| Failure::new(Exit::NotFound, format!("the exhibit has no file {}", printable(name)), "Open it without --file to list its files."))
+}
+
+fn bar(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} segments, {eta} to go").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_message(what)
+}
+
+fn show_progress(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.of);
+    bar.set_position(progress.segments);
+}

@@ -1,0 +1,218 @@
+//! `custodia office …`: an office's root, trust lists, certificates of its people.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use custodia_client::announce::OfficeDesk;
+use custodia_client::http::ServerAddress;
+use custodia_client::office::{NewOffice, Office};
+use custodia_core::identity::{
+    DeviceRequest, Office as ListedOffice, OfficeRoot, RevocationReason, Role, RootCertificate, TrustListDraft, UnverifiedTrustList,
+};
+use custodia_core::ids::{DeviceId, OfficeId};
+use custodia_core::time::{ClaimedTime, LogTime};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{COST, clock, read_text, server_card, write_new};
+use crate::DeviceOptions;
+use crate::failure::{Exit, Failure};
+use crate::terminal::{note, passphrase, say};
+
+/// Commands of an office.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make an office's root key and certificate in a new folder.
+    Init {
+        /// Folder of the office.
+        folder: PathBuf,
+        /// Its id, for ever: a-z, 0-9, '-' and '.', for example ro-diicot.
+        #[arg(long)]
+        id: OfficeId,
+        /// Its country, two upper-case letters.
+        #[arg(long)]
+        country: String,
+        /// Its name.
+        #[arg(long)]
+        name: String,
+        /// For how many years the root is valid.
+        #[arg(long, default_value_t = 10)]
+        years: u8,
+    },
+    /// Draw up the first trust list from the offices' root certificates (printed by `office init` as root.der).
+    TrustList {
+        /// The list to write.
+        list: PathBuf,
+        /// ROOT.der:roles[:offices it supervises], for example nl.der:prosecutor,recovery or eu.der:auditor:nl-om,ro-diicot.
+        #[arg(long = "office", required = true, value_name = "OFFICE")]
+        offices: Vec<String>,
+        /// How many offices must sign.
+        #[arg(long, default_value_t = 1)]
+        threshold: u16,
+    },
+    /// Sign a trust list after reading it.
+    Sign {
+        /// Folder of the office.
+        folder: PathBuf,
+        /// The list; the signature is added to it.
+        list: PathBuf,
+    },
+    /// Announce a signed trust list to the log.
+    Publish {
+        /// Folder of the office.
+        folder: PathBuf,
+        /// The list.
+        list: PathBuf,
+        /// The server's address.
+        #[arg(long)]
+        server: String,
+        /// server.json as given out with the server.
+        #[arg(long)]
+        card: PathBuf,
+    },
+    /// Issue a certificate for a device's request and enrol it.
+    Issue {
+        /// Folder of the office.
+        folder: PathBuf,
+        /// The device's request.
+        request: PathBuf,
+        /// The certificate to write.
+        certificate: PathBuf,
+        /// For how many days.
+        #[arg(long, default_value_t = 90)]
+        days: u16,
+        /// The server's address.
+        #[arg(long)]
+        server: String,
+        /// server.json as given out with the server.
+        #[arg(long)]
+        card: PathBuf,
+    },
+    /// Revoke a device for ever.
+    Revoke {
+        /// Folder of the office.
+        folder: PathBuf,
+        /// The device's id.
+        device: DeviceId,
+        /// key-compromise, lost, left, superseded or other.
+        #[arg(long)]
+        reason: String,
+        /// The server's address.
+        #[arg(long)]
+        server: String,
+        /// server.json as given out with the server.
+        #[arg(long)]
+        card: PathBuf,
+    },
+}
+
+/// Runs a command of an office.
+pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
+    let open = |folder: &PathBuf| -> Result<Office, Failure> {
+        Ok(Office::open(folder, &passphrase(options.passphrase_fd, "the office", false)?)?)
+    };
+    match command {
+        Command::Init { folder, id, country, name, years } => init(options, &folder, id, &country, &name, years),
+        Command::TrustList { list, offices, threshold } => draw_up(&list, &offices, threshold),
+        Command::Sign { folder, list } => {
+            let mut signed = read_list(&list)?;
+            open(&folder)?.sign_list(&mut signed);
+            custodia_client::durable_file::replace(&list, signed.to_json().as_bytes()).map_err(|error| Failure::file(&list, &error))?;
+            note(&format!("Signed list {} with SHA-256 {}.", signed.claimed_number(), signed.digest()));
+            Ok(())
+        }
+        Command::Publish { folder, list, server, card } => {
+            let entry = desk(&server, &card)?.trust_list(&open(&folder)?, &read_list(&list)?).await?;
+            note(&format!("The trust list stands in the log as record {}.", entry.index));
+            Ok(())
+        }
+        Command::Issue { folder, request, certificate, days, server, card } => {
+            let request = read_text(&request)?;
+            let request = DeviceRequest::parse(request.trim()).map_err(|error| Failure::usage(format!("the request: {error}"), "Ask for it again: `custodia device request`."))?;
+            let office = open(&folder)?;
+            let issued = office.issue(&request, now()?, days)?;
+            let entry = desk(&server, &card)?.enrol(&office, &issued).await?;
+            write_new(&certificate, issued.der())?;
+            let wanted = request.wanted();
+            note(&format!("{} ({}), {}: enrolled as record {}.", wanted.name, wanted.person, wanted.role, entry.index));
+            say(&issued.id().to_string());
+            Ok(())
+        }
+        Command::Revoke { folder, device, reason, server, card } => {
+            let reason: RevocationReason = serde_json::from_value(serde_json::Value::String(reason))
+                .map_err(|_| Failure::usage("not a reason", "Use key-compromise, lost, left, superseded or other."))?;
+            let entry = desk(&server, &card)?.revoke(&open(&folder)?, device, reason).await?;
+            note(&format!("Revoked, for ever; record {}. Members remove its leaf with their next change.", entry.index));
+            Ok(())
+        }
+    }
+}
+
+fn init(options: &DeviceOptions, folder: &std::path::Path, id: OfficeId, country: &str, name: &str, years: u8) -> Result<(), Failure> {
+    let bad = |what: &'static str| move |error: custodia_core::identity::TextError| Failure::usage(format!("{what}: {error}"), "");
+    let new = NewOffice { id, country: country.parse().map_err(bad("--country"))?, name: name.parse().map_err(bad("--name"))?, from: now()?, years };
+    std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+    let office = Office::found(folder, &new, &passphrase(options.passphrase_fd, "the new office", true)?, COST)?;
+    write_new(&folder.join("root.der"), office.root().der())?;
+    note("The root certificate is root.der; give it to the other offices. Keep the folder and its passphrase offline.");
+    say(&office.root().id().to_string());
+    Ok(())
+}
+
+fn draw_up(list: &std::path::Path, offices: &[String], threshold: u16) -> Result<(), Failure> {
+    let offices = offices.iter().map(|text| listed(text)).collect::<Result<_, _>>()?;
+    let draft = TrustListDraft { issued: claimed(OffsetDateTime::now_utc())?, threshold, offices };
+    let first = draft.first().map_err(|error| Failure::usage(format!("the trust list: {error}"), ""))?;
+    write_new(list, first.to_json().as_bytes())?;
+    note("Pin of the first trust list; everybody compares it by another way than this server:");
+    say(&first.digest().to_string());
+    Ok(())
+}
+
+/// Reads `ROOT.der:roles[:supervised]`.
+fn listed(text: &str) -> Result<ListedOffice, Failure> {
+    let wrong = |problem: String| Failure::usage(format!("--office {text}: {problem}"), "Write ROOT.der:roles[:supervised offices].");
+    let mut parts = text.split(':');
+    let (Some(path), Some(roles), supervised, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(wrong("not two or three parts".to_owned()));
+    };
+    let der = std::fs::read(path).map_err(|error| Failure::file(std::path::Path::new(path), &error))?;
+    let root = RootCertificate::parse(&der).map_err(|error| wrong(error.to_string()))?;
+    let roles: BTreeSet<&str> = roles.split(',').collect();
+    let known: Vec<Role> = Role::ALL.into_iter().filter(|role| roles.contains(role.as_str())).collect();
+    if known.len() != roles.len() {
+        return Err(wrong("a role is not prosecutor, auditor, recovery or administrator".to_owned()));
+    }
+    let supervises = supervised.map_or_else(|| Ok(vec![]), |offices| offices.split(',').map(str::parse).collect::<Result<_, _>>());
+    let time = |time: LogTime| OffsetDateTime::from_unix_timestamp(i64::try_from(time.seconds()).unwrap_or(i64::MAX));
+    let within = |moment: Result<OffsetDateTime, _>| moment.map_err(|_| wrong("its validity is out of range".to_owned())).and_then(claimed);
+    Ok(ListedOffice {
+        id: root.office().clone(),
+        name: root.name().clone(),
+        country: root.country(),
+        roles: known,
+        supervises: supervises.map_err(|error: custodia_core::ids::IdTextError| wrong(error.to_string()))?,
+        roots: vec![OfficeRoot { from: within(time(root.not_before()))?, until: within(time(root.not_after()))?, certificate: root }],
+    })
+}
+
+fn read_list(path: &std::path::Path) -> Result<UnverifiedTrustList, Failure> {
+    let text = read_text(path)?;
+    UnverifiedTrustList::parse(text.as_bytes()).map_err(|error| Failure::usage(format!("{}: {error}", path.display()), ""))
+}
+
+fn desk(server: &str, card: &std::path::Path) -> Result<OfficeDesk, Failure> {
+    let address = ServerAddress { url: server.to_owned(), tls_roots: vec![] };
+    Ok(OfficeDesk::new(&address, &server_card(card)?, clock())?)
+}
+
+fn now() -> Result<LogTime, Failure> {
+    let seconds = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
+    LogTime::from_millis(seconds * 1000).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), "Set this machine's clock."))
+}
+
+fn claimed(moment: OffsetDateTime) -> Result<ClaimedTime, Failure> {
+    let text = moment.replace_nanosecond(0).ok().and_then(|moment| moment.format(&Rfc3339).ok());
+    text.and_then(|text| ClaimedTime::parse(&text).ok()).ok_or_else(|| Failure::new(Exit::Unexpected, "this machine's clock shows no usable time", "Set it."))
+}

@@ -1,0 +1,97 @@
+//! `custodia serve`: run the server, prepare one, or check a configuration.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use custodia_api::messages::ServerInfo;
+use custodia_core::digest::Sha256Digest;
+use custodia_server::{Server, ServerConfig, StartError};
+
+use super::{read_text, write_new};
+use crate::failure::{Exit, Failure};
+use crate::terminal::{note, say};
+
+/// Options of `custodia serve`.
+#[derive(Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The configuration, such as config/custodia.toml.
+    #[arg(long, required = true)]
+    config: Option<PathBuf>,
+    /// Only check the configuration, and say what is wrong in which line.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a server in a new folder on embedded defaults: SQLite and local files.
+    Init {
+        /// The folder to make.
+        folder: PathBuf,
+        /// Address and port to listen on; loopback unless TLS is configured.
+        #[arg(long, default_value = "127.0.0.1:8443")]
+        listen: SocketAddr,
+        /// The log's origin: the name under which it is known for ever.
+        #[arg(long)]
+        origin: String,
+        /// SHA-256 of the first trust list, as `custodia office trust-list` printed it.
+        #[arg(long)]
+        trust_pin: Sha256Digest,
+    },
+}
+
+/// Runs the server until it is stopped, or the command below it.
+pub async fn run(options: Options) -> Result<(), Failure> {
+    if let Some(Command::Init { folder, listen, origin, trust_pin }) = options.command {
+        return init(&folder, listen, &origin, trust_pin).await;
+    }
+    let path = options.config.ok_or_else(|| Failure::usage("no configuration", "Name it with --config."))?;
+    let config = parse(&path)?;
+    if options.check {
+        note(&format!("{} is usable.", path.display()));
+        return Ok(());
+    }
+    let running = Server::run(&config).await.map_err(|error| started(&error))?;
+    note(&format!("custodia serves {} on {}", config.origin, running.addr));
+    running.wait().await.map_err(|error| started(&error))
+}
+
+fn parse(path: &Path) -> Result<ServerConfig, Failure> {
+    ServerConfig::parse(&read_text(path)?).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+        Failure::usage(lines.join("\n"), "Mend these and check again with --check.")
+    })
+}
+
+fn started(error: &StartError) -> Failure {
+    Failure::new(Exit::Unexpected, error.to_string(), "")
+}
+
+async fn init(folder: &Path, listen: SocketAddr, origin: &str, trust_pin: Sha256Digest) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+    let folder = folder.canonicalize().map_err(|error| Failure::file(folder, &error))?;
+    let at = |name: &str| toml::Value::String(folder.join(name).display().to_string());
+    let text = format!(
+        "# Every key is explained in config/custodia.toml.\nlisten = \"{listen}\"\norigin = {}\ntrust_pin = \"{trust_pin}\"\n\n[data]\ndatabase = {}\nlog_key = {}\nhead_file = {}\n\n[store]\nfolder = {}\n\n[kek]\nfolders = [{}]\n",
+        toml::Value::String(origin.to_owned()),
+        toml::Value::String(format!("sqlite:{}", folder.join("db/custodia.sqlite").display())),
+        at("keys/log.key"),
+        at("head/head.json"),
+        at("objects"),
+        at("kek"),
+    );
+    let path = folder.join("custodia.toml");
+    write_new(&path, text.as_bytes())?;
+    let config = parse(&path)?;
+    let key = Server::init(&config).await.map_err(|error| started(&error))?;
+    let card = ServerInfo { origin: origin.to_owned(), log_key: key.to_string(), trust_pin, version: String::new() };
+    let card = serde_json::to_string_pretty(&card).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), ""))?;
+    write_new(&folder.join("server.json"), card.as_bytes())?;
+    note(&format!("Made {}. Give server.json to offices and devices by another way than this server.", folder.display()));
+    note(&format!("Start it: custodia serve --config {}", path.display()));
+    say(&key.to_string());
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The terminal: passphrases in, words and tables out.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+
+use custodia_core::exhibit::path;
+
+use crate::failure::Failure;
+
+/// Writes a line of data to standard output; a reader that went away ends the program quietly.
+pub fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Writes a line of words to standard error.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Makes text of others safe for a terminal: no control characters, no changes of direction.
+pub fn printable(text: &str) -> String {
+    path::display(text.as_bytes())
+}
+
+/// Asks for a passphrase on the terminal, or reads one line from a file descriptor.
+pub fn passphrase(fd: Option<u32>, what: &str, confirm: bool) -> Result<String, Failure> {
+    match fd {
+        Some(fd) => read_line(fd),
+        None if std::io::stdin().is_terminal() => ask(what, confirm),
+        None => Err(Failure::usage(
+            format!("no terminal to ask for the passphrase of {what}"),
+            "Give it on a file descriptor: --passphrase-fd 3 3< <(command that prints it).",
+        )),
+    }
+}
+
+fn read_line(fd: u32) -> Result<String, Failure> {
+    let path = std::path::PathBuf::from(format!("/dev/fd/{fd}"));
+    let mut line = String::new();
+    let file = File::open(&path).map_err(|error| Failure::file(&path, &error))?;
+    BufReader::new(file).read_line(&mut line).map_err(|error| Failure::file(&path, &error))?;
+    let text = line.strip_suffix('\n').unwrap_or(&line);
+    if text.is_empty() { Err(Failure::usage("the passphrase on the file descriptor is empty", "Write one line to it.")) } else { Ok(text.to_owned()) }
+}
+
+fn ask(what: &str, confirm: bool) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| Failure::usage(format!("the terminal gave no passphrase: {error}"), "");
+    let first = rpassword::prompt_password(format!("Passphrase of {what}: ")).map_err(failed)?;
+    if confirm && rpassword::prompt_password("The same again: ").map_err(failed)? != first {
+        return Err(Failure::usage("the two passphrases differ", "Run the command again."));
+    }
+    Ok(first)
+}
+
+/// Prints rows in columns as wide as their widest cell.
+pub fn table(head: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).chain([head[column].len()]).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    say(&line(head.to_vec()));
+    for row in rows {
+        say(&line(row.iter().map(String::as_str).collect()));
+    }
+}

@@ -1,0 +1,244 @@
+//! Who sends a request: the signature of RFC 9421, checked before a body is read, and a nonce that serves once.
+//!
+//! A handler that takes a [`Caller`] or a [`Signed`] body cannot be reached without these checks.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, HOST};
+use actix_web::{FromRequest, HttpRequest, web};
+use bytes::BytesMut;
+use custodia_api::limits::{MAX_JSON_BYTES, MAX_SKEW_SECONDS};
+use custodia_api::signature::{Covered, Parameters, content_digest};
+use custodia_core::digest::Sha256Digest;
+use custodia_core::identity::{Certificate, Standing};
+use futures::StreamExt as _;
+use futures::future::LocalBoxFuture;
+
+use crate::error::Refusal;
+use crate::http::Shared;
+use crate::store::devices;
+use crate::vault::Vault;
+
+/// A device whose request signature verified, whose certificate is in good standing, and whose nonce was fresh.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    id: Sha256Digest,
+    certificate: Certificate,
+}
+
+impl Caller {
+    /// The certificate id.
+    pub const fn id(&self) -> Sha256Digest {
+        self.id
+    }
+
+    /// The certificate.
+    pub const fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+}
+
+/// A JSON body whose digest the signature covers, and who sent it.
+pub(crate) struct Signed<T> {
+    pub caller: Caller,
+    pub body: T,
+}
+
+/// Nonces of requests that change nothing, in memory: a replay within this process is refused, and the number held is bounded.
+#[derive(Debug, Default)]
+pub(crate) struct NonceCache(Mutex<HashMap<(Sha256Digest, [u8; 16]), u64>>);
+
+impl NonceCache {
+    const MOST: usize = 200_000;
+
+    /// Remembers a nonce until `expires`.
+    ///
+    /// # Errors
+    /// [`Refusal::Replayed`], or [`Refusal::TooMany`] if no more can be remembered.
+    fn remember(&self, keyid: Sha256Digest, nonce: [u8; 16], now: u64, expires: u64) -> Result<(), Refusal> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= Self::MOST {
+            held.retain(|_, until| *until >= now);
+        }
+        if held.len() >= Self::MOST {
+            return Err(Refusal::TooMany("the server remembers as many requests as it can"));
+        }
+        match held.insert((keyid, nonce), expires) {
+            Some(until) if until >= now => Err(Refusal::Replayed),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a request claims, once its signature verified.
+struct Verified {
+    caller: Caller,
+    parameters: Parameters,
+    now: u64,
+    content_digest: Option<String>,
+}
+
+/// The one value of a header; a header that stands twice is as good as none.
+fn header<'a>(request: &'a HttpRequest, name: &'static str) -> Result<&'a str, Refusal> {
+    let mut values = request.headers().get_all(name);
+    let value = values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok());
+    value.ok_or_else(|| Refusal::NotAuthenticated(format!("the request has not exactly one readable {name} header")))
+}
+
+/// The authority that was signed: `Host`, or `:authority` under HTTP/2. Forwarding headers do not count.
+fn authority(request: &HttpRequest) -> Result<String, Refusal> {
+    match request.uri().authority() {
+        Some(authority) => Ok(authority.as_str().to_owned()),
+        None => header(request, HOST.as_str()).map(str::to_owned),
+    }
+}
+
+async fn verify(shared: &Shared, request: &HttpRequest, with_digest: bool) -> Result<Verified, Refusal> {
+    let vault = &shared.vault;
+    let refused = |error: custodia_api::signature::SignatureError| Refusal::NotAuthenticated(error.to_string());
+    let parameters = Parameters::parse(header(request, "signature-input")?, with_digest).map_err(refused)?;
+    let authority = authority(request)?;
+    if !shared.authorities.contains(&authority) {
+        return Err(Refusal::NotAuthenticated("the request was signed for another server's name".to_owned()));
+    }
+    let content_digest = if with_digest { Some(header(request, "content-digest")?.to_owned()) } else { None };
+    let now = vault.clock.now();
+    let mut conn = vault.store.read().await?;
+    let mirror = vault.registry.refreshed(&mut conn).await?;
+    drop(conn);
+    let certificate = mirror.certificate(parameters.keyid).ok_or(Refusal::UnknownDevice)?;
+    let covered = Covered {
+        method: request.method().as_str(),
+        authority: &authority,
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        content_digest: content_digest.as_deref(),
+    };
+    parameters.verify(&covered, header(request, "signature")?, certificate.key()).map_err(refused)?;
+    if now.seconds().abs_diff(parameters.created) > MAX_SKEW_SECONDS {
+        return Err(Refusal::ClockSkew);
+    }
+    match mirror.standing(parameters.keyid, now) {
+        Standing::Good => {}
+        standing => return Err(Refusal::NotInGoodStanding(standing_text(standing).to_owned())),
+    }
+    let caller = Caller { id: parameters.keyid, certificate: certificate.clone() };
+    Ok(Verified { caller, parameters, now: now.seconds(), content_digest })
+}
+
+const fn standing_text(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Good => "it is",
+        Standing::Unknown => "nobody enrolled it",
+        Standing::Revoked(_) => "it was revoked",
+        Standing::OfficeRemoved => "its office is not on the trust list",
+        Standing::RootNotInForce => "the root that issued it is not in force",
+        Standing::RoleWithdrawn => "its office may no longer certify its role",
+        Standing::NotYetValid => "it is not valid yet",
+        Standing::Expired => "it has expired",
+    }
+}
+
+impl Verified {
+    /// The moment after which the request would be refused for its age.
+    const fn expires(&self) -> u64 {
+        self.parameters.created.saturating_add(MAX_SKEW_SECONDS)
+    }
+
+    /// Uses the nonce up, durably.
+    async fn use_durably(self, vault: &Vault) -> Result<Caller, Refusal> {
+        let mut write = vault.store.write().await?;
+        devices::forget_nonces(write.conn(), self.now).await?;
+        let fresh = devices::remember_nonce(write.conn(), self.caller.id, &self.parameters.nonce, self.expires()).await?;
+        write.commit().await?;
+        if fresh { Ok(self.caller) } else { Err(Refusal::Replayed) }
+    }
+
+    /// Uses the nonce up in this process.
+    fn use_up(self, vault: &Vault) -> Result<Caller, Refusal> {
+        vault.nonces.remember(self.caller.id, self.parameters.nonce, self.now, self.expires())?;
+        Ok(self.caller)
+    }
+}
+
+fn shared(request: &HttpRequest) -> Result<web::Data<Shared>, Refusal> {
+    request.app_data::<web::Data<Shared>>().cloned().ok_or(Refusal::Internal("a route without the vault"))
+}
+
+/// Logs what was refused before anything could be entered.
+fn refused(request: &HttpRequest) -> impl Fn(Refusal) -> Refusal {
+    let (method, path) = (request.method().clone(), request.match_pattern().unwrap_or_default());
+    move |refusal| {
+        tracing::info!(http.method = %method, http.route = path, reason = %refusal, "a request was refused before it was read");
+        refusal
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Refusal;
+    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let shared = shared(&request)?;
+            let verified = verify(&shared, &request, false).await.map_err(refused(&request))?;
+            verified.use_up(&shared.vault).map_err(refused(&request))
+        })
+    }
+}
+
+impl<T: serde::de::DeserializeOwned + 'static> FromRequest for Signed<T> {
+    type Error = Refusal;
+    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let shared = shared(&request)?;
+            let verified = verify(&shared, &request, true).await.map_err(refused(&request))?;
+            let bytes = read_body(&request, payload, MAX_JSON_BYTES, "the body").await?;
+            if verified.content_digest.as_deref() != Some(content_digest(&bytes).as_str()) {
+                return Err(refused(&request)(Refusal::NotAuthenticated("the body does not have its content-digest".to_owned())));
+            }
+            let caller = verified.use_durably(&shared.vault).await.map_err(refused(&request))?;
+            let body = serde_json::from_slice(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+            Ok(Self { caller, body })
+        })
+    }
+}
+
+/// The length that a request declares.
+pub(crate) fn declared_length(request: &HttpRequest) -> Result<Option<usize>, Refusal> {
+    match request.headers().get(CONTENT_LENGTH) {
+        None => Ok(None),
+        Some(value) => {
+            let length = value.to_str().ok().and_then(|text| text.parse().ok());
+            length.map(Some).ok_or_else(|| Refusal::Malformed("content-length is no number".to_owned()))
+        }
+    }
+}
+
+/// Reads a body of at most `limit` bytes; refuses a longer one before it is read, if it declares its length.
+pub(crate) async fn read_body(
+    request: &HttpRequest,
+    mut payload: Payload,
+    limit: usize,
+    what: &'static str,
+) -> Result<bytes::Bytes, Refusal> {
+    let declared = declared_length(request)?;
+    if declared.is_some_and(|length| length > limit) {
+        return Err(Refusal::TooLarge(what));
+    }
+    let mut bytes = BytesMut::with_capacity(declared.unwrap_or_default());
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Refusal::Malformed("the body broke off".to_owned()))?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(Refusal::TooLarge(what));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}

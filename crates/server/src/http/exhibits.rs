@@ -1,0 +1,132 @@
+//! Exhibits: objects in and out, collections, openings and other acts.
+
+use actix_web::http::header::{CONTENT_RANGE, RANGE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use custodia_api::limits::MAX_OBJECT_BYTES;
+use custodia_api::messages::{Acknowledged, Act as ActRequest, Collect};
+use custodia_core::custody::body::Body;
+use custodia_core::ids::{CaseId, ExhibitId};
+
+use super::{From, Shared, id, json};
+use crate::auth::{Caller, Signed, declared_length, read_body};
+use crate::error::Refusal;
+use crate::sequencer::{Act, Attachment, acts};
+use crate::vault::Range;
+
+type Exhibit = web::Path<(String, String)>;
+type Object = web::Path<(String, String, String)>;
+
+fn ids(path: &(String, String)) -> Result<(CaseId, ExhibitId), Refusal> {
+    Ok((id(&path.0, "case id")?, id(&path.1, "exhibit id")?))
+}
+
+pub(super) async fn list(shared: web::Data<Shared>, caller: Caller, case: web::Path<String>) -> Result<HttpResponse, Refusal> {
+    Ok(json(&shared.vault.exhibits(&caller, id(&case, "case id")?).await?))
+}
+
+pub(super) async fn collect(shared: web::Data<Shared>, path: Exhibit, request: Signed<Collect>) -> Result<HttpResponse, Refusal> {
+    let (case, exhibit) = ids(&path)?;
+    let receipt = shared.vault.collect(&request.caller, case, exhibit, request.body).await?;
+    Ok(json(&Acknowledged { receipt }))
+}
+
+pub(super) async fn act(shared: web::Data<Shared>, path: Exhibit, request: Signed<ActRequest>) -> Result<HttpResponse, Refusal> {
+    let (case, exhibit) = ids(&path)?;
+    let vault = &shared.vault;
+    let intent = vault.intent_of(&request.caller, &request.body.intent, case)?;
+    if intent.exhibit != Some(exhibit) {
+        return Err(Refusal::Malformed("the intent names another exhibit than the path".to_owned()));
+    }
+    let receipt = vault.enter_one(Act { intent: intent.clone(), attachment: Attachment::None }).await?;
+    if acts::opens(&intent.body) {
+        return Ok(json(&vault.release(&intent, receipt).await?));
+    }
+    if matches!(intent.body, Body::Erasure(_)) {
+        vault.delete_objects(exhibit).await;
+    }
+    Ok(json(&Acknowledged { receipt }))
+}
+
+pub(super) async fn records(
+    shared: web::Data<Shared>,
+    caller: Caller,
+    path: Exhibit,
+    from: web::Query<From>,
+) -> Result<HttpResponse, Refusal> {
+    let (case, exhibit) = ids(&path)?;
+    Ok(json(&shared.vault.records(&caller, case, Some(exhibit), from.from).await?))
+}
+
+pub(super) async fn objects(shared: web::Data<Shared>, caller: Caller, path: Exhibit) -> Result<HttpResponse, Refusal> {
+    let (case, exhibit) = ids(&path)?;
+    Ok(json(&shared.vault.stored_objects(&caller, case, exhibit).await?))
+}
+
+pub(super) async fn put_object(
+    shared: web::Data<Shared>,
+    caller: Caller,
+    path: Object,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    let (case, exhibit, name) = (id(&path.0, "case id")?, id(&path.1, "exhibit id")?, id(&path.2, "object name")?);
+    match declared_length(&request)? {
+        Some(length) if (1..=MAX_OBJECT_BYTES).contains(&length) => {}
+        Some(0) => return Err(Refusal::Malformed("an object is not empty".to_owned())),
+        Some(_) => return Err(Refusal::TooLarge("the object")),
+        None => return Err(Refusal::Malformed("an object comes with its content-length".to_owned())),
+    }
+    // Who may not upload does not get to fill memory.
+    shared.vault.require_member(&caller, case).await?;
+    let _permit = shared.vault.uploads.acquire().await.map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
+    let bytes = read_body(&request, payload.into_inner(), MAX_OBJECT_BYTES, "the object").await?;
+    shared.vault.put_object(&caller, case, exhibit, name, bytes).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+pub(super) async fn get_object(
+    shared: web::Data<Shared>,
+    caller: Caller,
+    path: Object,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refusal> {
+    let (case, exhibit, name) = (id(&path.0, "case id")?, id(&path.1, "exhibit id")?, id(&path.2, "object name")?);
+    let malformed = || Refusal::Malformed("a range is written bytes=FIRST-LAST, one only".to_owned());
+    let range = match request.headers().get(RANGE) {
+        None => None,
+        Some(value) => Some(value.to_str().ok().and_then(byte_range).ok_or_else(malformed)?),
+    };
+    let _permit = shared.vault.downloads.acquire().await.map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
+    let (bytes, size) = shared.vault.get_object(&caller, case, exhibit, name, range.clone()).await?;
+    let mut answer = match &range {
+        None => HttpResponse::Ok(),
+        Some(range) => {
+            let mut answer = HttpResponse::PartialContent();
+            answer.insert_header((CONTENT_RANGE, format!("bytes {}-{}/{size}", range.start, range.end - 1)));
+            answer
+        }
+    };
+    Ok(answer.content_type("application/octet-stream").insert_header(("cache-control", "private, no-store")).body(bytes))
+}
+
+/// Reads `bytes=FIRST-LAST`, both included. Source: RFC 9110 §14.1.2.
+fn byte_range(text: &str) -> Option<Range> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let digits = |text: &str| if text.bytes().all(|c| c.is_ascii_digit()) { text.parse::<u64>().ok() } else { None };
+    let (first, last) = (digits(first)?, digits(last)?);
+    (first <= last).then(|| first..last.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_closed_range_is_read() {
+        assert_eq!(byte_range("bytes=0-9"), Some(0..10));
+        assert_eq!(byte_range("bytes=5-5"), Some(5..6));
+        for bad in ["bytes=5-4", "bytes=-5", "bytes=5-", "bytes=0-1,3-4", "items=0-1", "bytes=+1-2", "", "bytes=-"] {
+            assert_eq!(byte_range(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The public log, the registry, and the whole log for auditors.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use custodia_api::messages::{Acknowledged, ReadLog, RegistryAct};
+use custodia_core::custody::intent::UnverifiedIntent;
+use custodia_core::custody::kind::Kind;
+use custodia_core::jws::MAX_JWS_BYTES;
+use custodia_core::log::tile::{FULL_WIDTH, Tile};
+
+use super::{From, Shared, json};
+use crate::auth::{Caller, Signed, read_body};
+use crate::error::Refusal;
+use crate::sequencer::{Act, Attachment};
+
+pub(super) async fn server(shared: web::Data<Shared>) -> HttpResponse {
+    json(&shared.vault.info())
+}
+
+pub(super) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(include_str!("../../openapi.json"))
+}
+
+pub(super) async fn checkpoint(shared: web::Data<Shared>) -> Result<HttpResponse, Refusal> {
+    let note = shared.vault.checkpoint().await?;
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header(("cache-control", "no-cache")).body(note))
+}
+
+pub(super) async fn tile(shared: web::Data<Shared>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let path = request.uri().path().trim_start_matches('/');
+    let tile = Tile::parse_path(path).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let bytes = shared.vault.tile(tile).await?;
+    // A full tile never changes; a partial one does not either, but soon nobody asks for it.
+    let keep = if tile.width() == FULL_WIDTH { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
+    Ok(HttpResponse::Ok().content_type("application/octet-stream").insert_header(("cache-control", keep)).body(bytes))
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sizes {
+    from: u64,
+    to: u64,
+}
+
+pub(super) async fn consistency(shared: web::Data<Shared>, sizes: web::Query<Sizes>) -> Result<HttpResponse, Refusal> {
+    Ok(json(&shared.vault.consistency(sizes.from, sizes.to).await?))
+}
+
+pub(super) async fn registry(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+    let bytes = read_body(&request, payload.into_inner(), MAX_JWS_BYTES + 1024, "the body").await?;
+    let act: RegistryAct = serde_json::from_slice(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let receipt = shared.vault.enter_registry(&act.intent).await?;
+    Ok(json(&Acknowledged { receipt }))
+}
+
+pub(super) async fn registry_records(shared: web::Data<Shared>, _caller: Caller, from: web::Query<From>) -> Result<HttpResponse, Refusal> {
+    Ok(json(&shared.vault.registry_records(from.from).await?))
+}
+
+pub(super) async fn read(shared: web::Data<Shared>, request: Signed<ReadLog>) -> Result<HttpResponse, Refusal> {
+    let intent = UnverifiedIntent::parse(&request.body.intent).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let case = intent.unverified().case;
+    if intent.unverified().kind() != Kind::LogRead {
+        return Err(Refusal::Malformed("only log.read is taken here".to_owned()));
+    }
+    let intent = shared.vault.intent_of(&request.caller, &request.body.intent, case)?;
+    let receipt = shared.vault.enter_one(Act { intent, attachment: Attachment::None }).await?;
+    Ok(json(&Acknowledged { receipt }))
+}
+
+pub(super) async fn records(shared: web::Data<Shared>, caller: Caller, from: web::Query<From>) -> Result<HttpResponse, Refusal> {
+    Ok(json(&shared.vault.log_records(&caller, from.from).await?))
+}

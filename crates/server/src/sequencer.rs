@@ -1,0 +1,125 @@
+//! The sequencer: one task that takes the acts that wait and enters them in the log, a turn at a time.
+//!
+//! A turn is one database transaction: it holds the head, compares it with the head file, judges each act over facts that it reads inside the
+//! transaction, writes records, tree nodes and effects, recomputes the root from what it reads back, signs one checkpoint, commits, and flushes
+//! the head file. Only then do answers leave. Whatever dies in between, nothing was promised.
+
+pub(crate) mod acts;
+mod append;
+mod change;
+mod collect;
+mod effects;
+pub(crate) mod facts;
+pub(crate) mod turn;
+
+use std::sync::Arc;
+
+use custodia_core::custody::intent::SignedIntent;
+use custodia_core::digest::Blake3Digest;
+use custodia_core::secret::Secret32;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::Refusal;
+use crate::vault::Vault;
+
+/// The most submissions of one turn.
+const MAX_TURN: usize = 256;
+/// The most submissions that wait; more are refused.
+const MAX_WAITING: usize = 4096;
+
+/// What comes with an intent and is bound to it by digest.
+pub(crate) enum Attachment {
+    /// Nothing.
+    None,
+    /// `case.create`.
+    Founding { group_info: Vec<u8>, ring_row: Vec<u8> },
+    /// `member.change`.
+    Change(ChangeMessage),
+    /// `disclosure` by grant.
+    Grant { jws: String },
+    /// `collection`.
+    Intake(Intake),
+}
+
+/// A commit with its Welcome and ring row.
+pub(crate) struct ChangeMessage {
+    pub commit: Vec<u8>,
+    pub welcome: Option<Vec<u8>>,
+    pub ring_row: Option<Vec<u8>>,
+}
+
+/// What is collected: segment objects in order, and the two shares.
+pub(crate) struct Intake {
+    pub objects: Vec<Blake3Digest>,
+    pub release_share: Secret32,
+    pub group_share: Vec<u8>,
+}
+
+/// An intent whose signature verified, and what comes with it.
+pub(crate) struct Act {
+    pub intent: SignedIntent,
+    pub attachment: Attachment,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub(crate) enum Entered {
+    /// Every act was accepted; their indexes in order.
+    Accepted(Vec<u64>),
+    /// A rule refused an act, and the refusal, or an earlier answer to the same intent, stands at the index.
+    Refused { rule: String, demands: String, index: u64 },
+}
+
+struct Submission {
+    /// Entered together or not at all; at least one.
+    acts: Vec<Act>,
+    answer: oneshot::Sender<Result<Entered, Refusal>>,
+}
+
+/// Where acts are handed in.
+#[derive(Clone)]
+pub(crate) struct Sequencer(mpsc::Sender<Submission>);
+
+/// The other end, to be run.
+pub(crate) struct Waiting(mpsc::Receiver<Submission>);
+
+impl Sequencer {
+    pub fn new() -> (Self, Waiting) {
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        (Self(sender), Waiting(receiver))
+    }
+
+    /// Hands acts in and waits until they stand durably in the log, or are refused.
+    pub async fn enter(&self, acts: Vec<Act>) -> Result<Entered, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.0.try_send(Submission { acts, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refusal::TooMany("too many acts wait"),
+            mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable("the server is stopping".to_owned()),
+        })?;
+        answered.await.map_err(|_| Refusal::Unavailable("the server stopped before it knew the outcome".to_owned()))?
+    }
+}
+
+impl Waiting {
+    /// Takes turns until every [`Sequencer`] is dropped.
+    pub async fn run(mut self, vault: Arc<Vault>) {
+        let mut batch = Vec::new();
+        while self.0.recv_many(&mut batch, MAX_TURN).await > 0 {
+            let (acts, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|submission| (submission.acts, submission.answer)).unzip();
+            match turn::take(&vault, acts).await {
+                Ok(outcomes) => {
+                    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                        // Whoever asked may be gone; the record stands, and a retry finds it.
+                        let _ = answer.send(outcome);
+                    }
+                }
+                Err(stop) => {
+                    tracing::error!(reason = %stop, "a turn was not entered");
+                    for answer in answers {
+                        let _ = answer.send(Err(Refusal::Unavailable(stop.to_string())));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Performing one submission: repeated acts find their first answer, new ones are judged, entered and take effect.
+
+use custodia_core::custody::body::{Body, Disclosure};
+use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::kind::Concern;
+use custodia_core::custody::rules;
+
+use super::append::{self, Growing};
+use super::{Act, Attachment, change, effects, facts};
+use crate::error::Refusal;
+use crate::registry::RegistryFault;
+use crate::store::log::{self, Earlier};
+use crate::store::{Conn, StoreError};
+use crate::vault::Vault;
+
+/// Why a submission was not entered.
+pub(super) enum Failure {
+    /// A rule refuses the act with that number; its refusal is to be entered.
+    Rule { act: usize, rule: String, demands: String },
+    /// The same intent was refused before, or was accepted and may not be answered again now.
+    Earlier { index: u64, rule: String, demands: String },
+    /// Anything else; nothing is entered.
+    Other(Refusal),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Other(refusal)
+    }
+}
+
+/// A rule that was broken.
+pub(super) struct BrokenRule {
+    pub id: &'static str,
+    pub demands: String,
+}
+
+impl From<rules::Rule> for BrokenRule {
+    fn from(rule: rules::Rule) -> Self {
+        Self { id: rule.id, demands: rule.demands.to_owned() }
+    }
+}
+
+/// Why a single act was not performed.
+pub(super) enum ActFailure {
+    Rule(BrokenRule),
+    Other(Refusal),
+}
+
+impl From<StoreError> for ActFailure {
+    fn from(error: StoreError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<Refusal> for ActFailure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Other(refusal)
+    }
+}
+
+impl From<BrokenRule> for ActFailure {
+    fn from(rule: BrokenRule) -> Self {
+        Self::Rule(rule)
+    }
+}
+
+impl From<rules::Rule> for ActFailure {
+    fn from(rule: rules::Rule) -> Self {
+        Self::Rule(rule.into())
+    }
+}
+
+/// Whether an accepted act gives leave to read the exhibit's objects.
+pub(crate) const fn opens(body: &Body) -> bool {
+    matches!(body, Body::Consultation(_) | Body::Disclosure(Disclosure::Export {} | Disclosure::Dossier { .. }))
+}
+
+/// Performs the acts of one submission; answers their indexes.
+pub(super) async fn perform(vault: &Vault, conn: &mut Conn, growing: &mut Growing, acts: &[Act]) -> Result<Vec<u64>, Failure> {
+    let mut indexes = Vec::with_capacity(acts.len());
+    let mut repeated = 0;
+    for (at, act) in acts.iter().enumerate() {
+        let intent = &act.intent;
+        if let Some(earlier) = log::earlier(conn, intent.signer(), intent.id).await? {
+            repeat(vault, conn, growing, intent, &earlier).await?;
+            indexes.push(earlier.index);
+            repeated += 1;
+            continue;
+        }
+        if repeated > 0 {
+            return Err(Failure::Other(Refusal::Conflict("a part of this was entered before, with other acts beside it")));
+        }
+        let outcome = perform_one(vault, conn, growing, act, &acts[at + 1..]).await;
+        indexes.push(outcome.map_err(|failure| match failure {
+            ActFailure::Rule(BrokenRule { id, demands }) => Failure::Rule { act: at, rule: id.to_owned(), demands },
+            ActFailure::Other(refusal) => Failure::Other(refusal),
+        })?);
+    }
+    if repeated > 0 && repeated < acts.len() {
+        return Err(Failure::Other(Refusal::Conflict("a part of this was entered before, with other acts beside it")));
+    }
+    Ok(indexes)
+}
+
+/// A retry gets the first answer; a share only if every check passes now.
+async fn repeat(vault: &Vault, conn: &mut Conn, growing: &Growing, intent: &SignedIntent, earlier: &Earlier) -> Result<(), Failure> {
+    if earlier.intent_digest != intent.digest() {
+        return Err(Failure::Other(Refusal::Conflict("this device used the intent's id before, with other content")));
+    }
+    let index = earlier.index;
+    if let Some(rule) = &earlier.rule {
+        return Err(Failure::Earlier { index, rule: rule.clone(), demands: "The same intent was refused before.".to_owned() });
+    }
+    if opens(&intent.body) {
+        let facts = facts::gather(vault, conn, growing, intent, None).await?;
+        if let Err(rule) = rules::judge(intent, &facts) {
+            return Err(Failure::Earlier { index, rule: rule.id.to_owned(), demands: rule.demands.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act: &Act, following: &[Act]) -> Result<u64, ActFailure> {
+    let intent = &act.intent;
+    if intent.kind().concern() == Concern::Registry {
+        return registry_act(vault, conn, growing, intent).await;
+    }
+    let commit = match (&intent.body, &act.attachment) {
+        (Body::MemberChange(body), Attachment::Change(message)) => {
+            Some(change::check(conn, growing, intent, body, message, following).await?)
+        }
+        _ => None,
+    };
+    let facts = facts::gather(vault, conn, growing, intent, commit.as_ref().map(|commit| commit.facts.clone())).await?;
+    rules::judge(intent, &facts)?;
+    let index = append::accepted(conn, growing, intent, opens(&intent.body)).await?;
+    effects::apply(vault, conn, act, index, &facts.actor, commit).await?;
+    if let Some(group) = &intent.group {
+        crate::store::cases::forget_welcomes(conn, intent.case, intent.signer(), group.epoch).await?;
+    }
+    Ok(index)
+}
+
+async fn registry_act(vault: &Vault, conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent) -> Result<u64, ActFailure> {
+    let log = facts::log_facts(vault, conn, growing, intent).await?;
+    let nobody = facts::registry_only(log);
+    rules::judge(intent, &nobody)?;
+    let first = growing.mirror.registry().head().is_none();
+    growing.mirror.apply(intent, intent.signer(), growing.time).map_err(|fault| match fault {
+        // Before the pinned list nobody is known, so nobody's refusal is entered.
+        RegistryFault::Rule { demands, .. } if first => ActFailure::Other(Refusal::NotAuthenticated(demands)),
+        RegistryFault::Rule { id, demands } => ActFailure::Rule(BrokenRule { id, demands }),
+        RegistryFault::Malformed(message) => ActFailure::Other(Refusal::Malformed(message)),
+    })?;
+    append::accepted(conn, growing, intent, false).await.map_err(Into::into)
+}

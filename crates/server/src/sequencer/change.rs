@@ -1,0 +1,255 @@
+//! A commit: checked against the group as the server follows it, then applied in one step with all that goes with it.
+
+use std::collections::BTreeSet;
+
+use custodia_core::custody::body::{Add, Body, Disclosure, MemberChange, Terms};
+use custodia_core::custody::facts::{ChangeFacts, ExhibitState, LeafFacts as MemberFacts};
+use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::rules::{MEM_01, may_open};
+use custodia_core::digest::Sha256Digest;
+use custodia_core::group::context::CommitContext;
+use custodia_core::group::facts::{CommitFacts, Epoch, GroupId, LeafFacts, LeafIndex, Sender};
+use custodia_core::group::rules::{self, CertifiedLeaf, GroupRule, LeafRole};
+use custodia_core::identity::{AsOf, Certificate, CertificateId, RegistrySeq, Role, Standing};
+use custodia_core::ids::ExhibitId;
+use custodia_core::log::merkle::TreeSize;
+use custodia_mls::{CheckedCommit, FollowedGroup};
+
+use super::acts::{ActFailure, BrokenRule};
+use super::append::Growing;
+use super::effects::{broken, of_mls};
+use super::facts::parse_state;
+use super::turn::read_frontier;
+use super::{Act, ChangeMessage};
+use crate::error::Refusal;
+use crate::store::cases::{self, Commit, Member};
+use crate::store::{Conn, StoreError, exhibits, log};
+
+/// A commit that keeps every rule of MLS structure and of certificates; the custody rules judge its facts next.
+pub(super) struct CheckedChange {
+    pub facts: ChangeFacts,
+    group: FollowedGroup,
+    commit: CheckedCommit,
+}
+
+impl From<rules::Broken> for ActFailure {
+    fn from(rules::Broken(rule): rules::Broken) -> Self {
+        Self::Rule(BrokenRule { id: rule.id(), demands: rule.sentence().to_owned() })
+    }
+}
+
+fn id_of(leaf: &LeafFacts) -> Sha256Digest {
+    Sha256Digest::of(&[&leaf.certificate])
+}
+
+/// Checks a commit. `following` are the acts that are entered with it: grants to those who join.
+pub(super) async fn check(
+    conn: &mut Conn,
+    growing: &Growing,
+    intent: &SignedIntent,
+    body: &MemberChange,
+    message: &ChangeMessage,
+    following: &[Act],
+) -> Result<CheckedChange, ActFailure> {
+    let stored = cases::group(conn, intent.case).await?.ok_or(Refusal::NotFound("case"))?;
+    if body.epoch != stored.epoch {
+        return Err(Refusal::StaleEpoch { current: stored.epoch }.into());
+    }
+    let group = FollowedGroup::load(&stored.state).map_err(of_mls)?;
+    let commit = group.check(&message.commit).map_err(of_mls)?;
+    let facts = &commit.facts;
+    let sender = growing.mirror.certificate(intent.signer()).ok_or(Refusal::UnknownDevice)?;
+    rules::sender_is_device(facts, sender.key().as_bytes())?;
+    let previous = CommitContext::decode(&stored.context).map_err(|_| StoreError::Corrupt("a commit's context"))?;
+    let id = GroupId::first(intent.case);
+    rules::judge_structure(facts, &rules::Standing { group: id, epoch: Epoch(stored.epoch), context: Some(previous) })?;
+    context_is_true(conn, growing, &facts.context).await?;
+
+    let members = cases::members(conn, intent.case).await?;
+    judge_leaves(conn, growing, &group, facts, &members).await?;
+
+    let matches = digests_match(body, message) && names_the_commit(body, facts);
+    let undisclosed_for_full = undisclosed(conn, intent, body, following).await?;
+    let facts = change_facts(growing, body, &members, matches, undisclosed_for_full)?;
+    Ok(CheckedChange { facts, group, commit })
+}
+
+/// The context names a tree of this log and the registry's true head in it; else members would judge by different sets.
+async fn context_is_true(conn: &mut Conn, growing: &Growing, context: &CommitContext) -> Result<(), ActFailure> {
+    let untrue = || broken(GroupRule::ContextAdvances);
+    let size = TreeSize::new(context.log_size).ok().filter(|size| *size <= growing.start).ok_or_else(untrue)?;
+    let root = read_frontier(conn, size).await?.root();
+    let registry = log::registry_head_at(conn, context.log_size).await?.ok_or_else(untrue)?;
+    let holds = *root.as_bytes() == *context.log_root.as_bytes()
+        && registry.seq.0 == context.registry_sequence
+        && registry.commitment.0 == context.registry_commitment;
+    if holds { Ok(()) } else { Err(untrue()) }
+}
+
+/// Judges every leaf's certificate as of the log size that the commit names.
+async fn judge_leaves(
+    conn: &mut Conn,
+    growing: &Growing,
+    group: &FollowedGroup,
+    facts: &CommitFacts,
+    members: &[Member],
+) -> Result<(), ActFailure> {
+    let time = log::time_at(conn, facts.context.log_size).await?;
+    let at = AsOf { seq: RegistrySeq::new(facts.context.registry_sequence), time };
+    let leaves = group.members().map_err(of_mls)?;
+    let registry = growing.mirror.registry();
+    let known =
+        |leaf: &LeafFacts| registry.certificate(CertificateId::of(&leaf.certificate)).map(|known| certified_leaf(leaf.index, known));
+    let before: Vec<CertifiedLeaf> = leaves.iter().map(known).collect::<Option<_>>().ok_or_else(|| broken(GroupRule::CertifiedKey))?;
+    let gone = |leaf: &&LeafFacts| {
+        let left = members.iter().find(|member| member.certificate == id_of(leaf)).and_then(|member| member.left);
+        let standing = registry.standing(CertificateId::of(&leaf.certificate), at);
+        left.is_some_and(|index| index < facts.context.log_size) || matches!(standing, Standing::Revoked(_))
+    };
+    let named: Vec<LeafIndex> = leaves.iter().filter(gone).map(|leaf| leaf.index).collect();
+    let certify = |leaf: &LeafFacts| {
+        let certificate = registry.acting(CertificateId::of(&leaf.certificate), at).map_err(|error| match error.rule() {
+            Some(rule) => ActFailure::Rule(BrokenRule { id: rule.id(), demands: error.to_string() }),
+            None => broken(GroupRule::CertifiedKey),
+        })?;
+        Ok(certified_leaf(leaf.index, certificate))
+    };
+    rules::judge_certified(facts, &before, &named, time, certify).map(|_| ())
+}
+
+fn certified_leaf(index: LeafIndex, certificate: &Certificate) -> CertifiedLeaf {
+    let role = if certificate.role() == Role::Recovery { LeafRole::Recovery } else { LeafRole::Person };
+    CertifiedLeaf { index, person: certificate.person().clone(), device: certificate.device(), role, key: certificate.key().to_bytes() }
+}
+
+fn digests_match(body: &MemberChange, message: &ChangeMessage) -> bool {
+    let digest = |bytes: &Vec<u8>| Sha256Digest::of(&[bytes]);
+    let welcomes = body.adds.iter().any(|add| add.terms != Terms::Resync);
+    body.commit == digest(&message.commit)
+        && body.welcome == message.welcome.as_ref().map(digest)
+        && body.ring_row == message.ring_row.as_ref().map(digest)
+        && message.welcome.is_some() == welcomes
+        && message.ring_row.is_some() != body.resync
+}
+
+/// Whether the intent names exactly those whom the commit adds and removes. A device that returns, or renews its certificate, removes
+/// its old leaf and adds its new one.
+fn names_the_commit(body: &MemberChange, facts: &CommitFacts) -> bool {
+    let external = matches!(facts.sender, Sender::External(_));
+    let own_old = facts.sender_before.as_ref().map(id_of);
+    let own_new = facts.sender_after.as_ref().map(id_of);
+    let renewed = !external && own_old != own_new;
+    let mut added: Vec<Sha256Digest> = facts.added.iter().map(|added| id_of(&added.leaf())).collect();
+    let mut removed: Vec<Sha256Digest> = facts.removed.iter().map(id_of).collect();
+    if external || renewed {
+        added.extend(own_new);
+    }
+    if renewed {
+        removed.extend(own_old);
+    }
+    let returning = |add: &Add| (add.terms == Terms::Resync) == (own_new == Some(add.certificate));
+    let set = |digests: &[Sha256Digest]| digests.iter().copied().collect::<BTreeSet<_>>();
+    let adds: Vec<Sha256Digest> = body.adds.iter().map(|add| add.certificate).collect();
+    let once = adds.len() == added.len() && body.removes.len() == removed.len();
+    once && set(&adds) == set(&added)
+        && set(&body.removes) == set(&removed)
+        && body.adds.iter().all(|add| returning(add) && add.terms != Terms::Founder)
+        && body.resync == external
+        && body.ring_version == facts.context.ring_version.number()
+        && body.ring_commitment == facts.context.ring_commitment
+}
+
+/// How many disclosures full-history additions still owe: one for each exhibit that the actor may open.
+async fn undisclosed(conn: &mut Conn, intent: &SignedIntent, body: &MemberChange, following: &[Act]) -> Result<usize, StoreError> {
+    let full: Vec<Sha256Digest> = body.adds.iter().filter(|add| add.terms == Terms::Full).map(|add| add.certificate).collect();
+    if full.is_empty() {
+        return Ok(0);
+    }
+    let disclosed: BTreeSet<(Sha256Digest, ExhibitId)> = following
+        .iter()
+        .filter(|act| act.intent.signer() == intent.signer() && act.intent.case == intent.case)
+        .filter_map(|act| match &act.intent.body {
+            Body::Disclosure(Disclosure::Grant { device, .. }) => act.intent.exhibit.map(|exhibit| (*device, exhibit)),
+            _ => None,
+        })
+        .collect();
+    let first_ring = cases::member(conn, intent.case, intent.signer()).await?.map_or(u32::MAX, |member| member.first_ring);
+    let mut missing = 0;
+    for exhibit in exhibits::exhibits_of(conn, intent.case).await? {
+        let granted = cases::is_granted(conn, exhibit.exhibit, intent.signer()).await?;
+        if parse_state(&exhibit.state)? != ExhibitState::Erased && may_open(first_ring, granted, exhibit.ring_version) {
+            missing += full.iter().filter(|device| !disclosed.contains(&(**device, exhibit.exhibit))).count();
+        }
+    }
+    Ok(missing)
+}
+
+fn change_facts(
+    growing: &Growing,
+    body: &MemberChange,
+    members: &[Member],
+    matches: bool,
+    undisclosed_for_full: usize,
+) -> Result<ChangeFacts, ActFailure> {
+    let leaf = |certificate: &Sha256Digest| {
+        let (device, revoked) = growing.mirror.device_facts(*certificate, growing.time).ok_or(MEM_01)?;
+        let left = members.iter().any(|member| member.certificate == *certificate && member.left.is_some());
+        Ok::<_, ActFailure>(MemberFacts { device, gone: revoked || left })
+    };
+    let is_member = |certificate: &Sha256Digest| members.iter().any(|member| member.certificate == *certificate);
+    let removed_are_members = body.removes.iter().all(is_member);
+    let added_are_new = body.adds.iter().all(|add| !is_member(&add.certificate) || body.removes.contains(&add.certificate));
+    let adds: Vec<MemberFacts> = body.adds.iter().map(|add| leaf(&add.certificate)).collect::<Result<_, _>>()?;
+    let removes: Vec<MemberFacts> = body.removes.iter().map(leaf).collect::<Result<_, _>>()?;
+    let staying = members.iter().map(|member| member.certificate).filter(|certificate| !body.removes.contains(certificate));
+    let mut after: Vec<MemberFacts> = staying.map(|certificate| leaf(&certificate)).collect::<Result<_, _>>()?;
+    after.extend(adds.iter().cloned());
+    let intent_matches_commit = matches && removed_are_members && added_are_new;
+    Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full })
+}
+
+/// Applies a commit that was judged: group, members, ring version, commit and Welcomes.
+pub(super) async fn apply(
+    conn: &mut Conn,
+    intent: &SignedIntent,
+    body: &MemberChange,
+    change: CheckedChange,
+    index: u64,
+    message: &ChangeMessage,
+) -> Result<(), ActFailure> {
+    let CheckedChange { mut group, commit, .. } = change;
+    let context = commit.facts.context.encode().to_vec();
+    group.apply(commit).map_err(of_mls)?;
+    let next = cases::Group { epoch: group.epoch().0, context, state: group.to_blob() };
+    if !cases::swap_group(conn, intent.case, &next).await? {
+        let current = cases::epoch(conn, intent.case).await?.unwrap_or_default();
+        return Err(Refusal::StaleEpoch { current }.into());
+    }
+    let granter = cases::member(conn, intent.case, intent.signer()).await?;
+    let returning = match body.removes.first() {
+        Some(certificate) => cases::member(conn, intent.case, *certificate).await?,
+        None => None,
+    };
+    for certificate in &body.removes {
+        cases::remove_member(conn, intent.case, *certificate).await?;
+    }
+    cases::set_ring_version(conn, intent.case, body.ring_version).await?;
+    for add in &body.adds {
+        let kept = match add.terms {
+            Terms::Full => granter,
+            Terms::Resync => returning,
+            Terms::Founder | Terms::Chosen | Terms::None => None,
+        };
+        let first_ring = kept.map_or(body.ring_version, |member| member.first_ring);
+        cases::insert_member(conn, intent.case, add.certificate, first_ring, index).await?;
+    }
+    let welcomed: Vec<Sha256Digest> = body.adds.iter().filter(|add| add.terms != Terms::Resync).map(|add| add.certificate).collect();
+    let row = Commit {
+        epoch: body.epoch,
+        message: message.commit.clone(),
+        welcome: message.welcome.clone(),
+        ring_row: message.ring_row.clone(),
+        index,
+    };
+    Ok(cases::insert_commit(conn, intent.case, &row, &welcomed).await?)
+}

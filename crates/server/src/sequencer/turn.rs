@@ -1,0 +1,155 @@
+//! One turn: from the lock on the head to the flushed head file.
+
+use custodia_core::log::merkle::{Frontier, RootHash, TreeSize};
+
+use super::acts::{self, Failure};
+use super::append::Growing;
+use super::{Act, Entered};
+use crate::error::Refusal;
+use crate::head_file::HeadFile;
+use crate::store::log::{self, Head, Nodes};
+use crate::store::{Conn, StoreError};
+use crate::vault::Vault;
+
+/// Why a whole turn came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Appending would make a second history.
+    #[error(
+        "the log in the database ({found}) is behind the head file, or another log ({seen}); nothing is appended. Restore the database that \
+         holds the acknowledged records, or begin a new log origin"
+    )]
+    Behind {
+        /// Size and root in the database.
+        found: String,
+        /// Size and root in the head file.
+        seen: String,
+    },
+    /// What was read back is not what was written.
+    #[error("the tree read back from the database has another root than the one computed; nothing is signed")]
+    Root,
+    /// Another process appended although the head was held.
+    #[error("another process appended in the same moment; send it again")]
+    Swapped,
+    /// The head file.
+    #[error("the head file cannot be written: {0}")]
+    HeadFile(#[source] std::io::Error),
+    /// Signing or random bytes.
+    #[error("the server failed: {0}")]
+    Internal(&'static str),
+}
+
+/// Enters the submissions; one outcome each, in order.
+///
+/// # Errors
+/// Nothing was entered, or (for the head file alone) it is not promised: a retry finds it.
+pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Vec<Result<Entered, Refusal>>, Stop> {
+    let mut head_file = vault.head_file.lock().await;
+    let mut write = vault.store.write().await?;
+    let start = log::lock_head(&vault.store, write.conn()).await?;
+    compare(write.conn(), &start, &head_file).await?;
+    let mut mirror = (*vault.registry.current()).clone();
+    mirror.catch_up(write.conn()).await?;
+    let frontier = read_frontier(write.conn(), start.size).await?;
+    if frontier.root() != start.root {
+        return Err(Stop::Root);
+    }
+    let mut growing = Growing { frontier, time: vault.clock.now().max(start.time), mirror, start: start.size };
+
+    let mut outcomes = Vec::with_capacity(submissions.len());
+    for acts in submissions {
+        outcomes.push(enter(vault, &mut write, &mut growing, &acts).await?);
+    }
+
+    let end = Head { size: growing.frontier.size(), root: growing.frontier.root(), time: growing.time };
+    if end.size > start.size {
+        let read_back = read_frontier(write.conn(), end.size).await?;
+        if read_back.root() != end.root {
+            return Err(Stop::Root);
+        }
+        if !log::swap_head(write.conn(), start.size, &end).await? {
+            return Err(Stop::Swapped);
+        }
+        let checkpoint = vault.signer.sign(end.size, end.root).map_err(|_| Stop::Internal("a checkpoint cannot be signed"))?;
+        log::insert_checkpoint(write.conn(), end.size, checkpoint.note().as_str()).await?;
+        write.commit().await?;
+        remember(&mut head_file, end.size, end.root)?;
+        vault.registry.offer(growing.mirror);
+    } else if end.size > head_file.seen().size {
+        remember(&mut head_file, end.size, end.root)?;
+    }
+    Ok(outcomes)
+}
+
+fn remember(file: &mut HeadFile, size: TreeSize, root: RootHash) -> Result<(), Stop> {
+    file.remember(size, root).map_err(Stop::HeadFile)
+}
+
+/// Enters one submission within a part of the transaction, so that its failure takes back nothing else.
+async fn enter(
+    vault: &Vault,
+    write: &mut crate::store::Write<'_>,
+    growing: &mut Growing,
+    acts: &[Act],
+) -> Result<Result<Entered, Refusal>, Stop> {
+    let before = growing.clone();
+    let mut part = write.part().await?;
+    let failure = match acts::perform(vault, &mut part, growing, acts).await {
+        Ok(indexes) => {
+            part.commit().await.map_err(StoreError::from)?;
+            return Ok(Ok(Entered::Accepted(indexes)));
+        }
+        Err(failure) => failure,
+    };
+    part.rollback().await.map_err(StoreError::from)?;
+    *growing = before;
+    match failure {
+        Failure::Other(refusal) => Ok(Err(refusal)),
+        Failure::Earlier { index, rule, demands } => Ok(Ok(Entered::Refused { rule, demands, index })),
+        Failure::Rule { act, rule, demands } => {
+            let before = growing.clone();
+            let mut part = write.part().await?;
+            let refused = acts[act].intent.clone();
+            match super::append::refusal(vault, &mut part, growing, &refused, &rule).await {
+                Ok(index) => {
+                    part.commit().await.map_err(StoreError::from)?;
+                    tracing::info!(rule, log.index = index, device.certificate = %refused.signer(), "an act was refused");
+                    Ok(Ok(Entered::Refused { rule, demands, index }))
+                }
+                Err(refusal) => {
+                    part.rollback().await.map_err(StoreError::from)?;
+                    *growing = before;
+                    Ok(Err(refusal))
+                }
+            }
+        }
+    }
+}
+
+/// Compares the database's head with the largest that this process saw: it must extend it.
+async fn compare(conn: &mut Conn, found: &Head, file: &HeadFile) -> Result<(), Stop> {
+    let seen = file.seen();
+    let extends = found.size >= seen.size && read_frontier(conn, seen.size).await.is_ok_and(|frontier| frontier.root() == seen.root);
+    if extends {
+        return Ok(());
+    }
+    let shown = |size: TreeSize, root: RootHash| format!("size {size}, root {root}");
+    Err(Stop::Behind { found: shown(found.size, found.root), seen: shown(seen.size, seen.root) })
+}
+
+/// Compares once, before the first request is taken.
+pub(crate) async fn compare_at_start(vault: &Vault) -> Result<(), Stop> {
+    let head_file = vault.head_file.lock().await;
+    let mut conn = vault.store.read().await?;
+    let head = log::head(&mut conn).await?.ok_or(StoreError::Corrupt("the log was never begun"))?;
+    compare(&mut conn, &head, &head_file).await
+}
+
+/// The complete subtrees of a tree of that size, read from the database.
+pub(super) async fn read_frontier(conn: &mut Conn, size: TreeSize) -> Result<Frontier, StoreError> {
+    let nodes = Nodes::read(conn, Frontier::nodes(size)).await?;
+    Frontier::load(size, |id| nodes.get(id))
+}

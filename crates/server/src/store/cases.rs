@@ -1,0 +1,296 @@
+//! Cases: their groups as the server follows them, members, commits, Welcomes, grants.
+
+use custodia_core::digest::Sha256Digest;
+use custodia_core::ids::{CaseId, ExhibitId};
+
+use super::sql::{Fields, sql};
+use super::{Conn, StoreError};
+
+/// What the server knows of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Case {
+    /// The founding office.
+    pub founder: String,
+    /// The current ring version.
+    pub ring_version: u32,
+}
+
+/// A member of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub certificate: Sha256Digest,
+    /// The first ring version whose exhibits it may open without a grant.
+    pub first_ring: u32,
+    /// Index of the record by which it left; it stays a leaf until a commit removes it.
+    pub left: Option<u64>,
+}
+
+/// A case with its group, as it is founded.
+pub(crate) struct NewCase<'a> {
+    pub case: CaseId,
+    pub index: u64,
+    pub founder: &'a str,
+    pub parent: Option<CaseId>,
+    pub ring_row: &'a [u8],
+    pub group: &'a [u8],
+    /// By which log, registry and ring the first commit is judged.
+    pub context: &'a [u8],
+    pub device: Sha256Digest,
+}
+
+/// Stores a new case, its group at epoch 0 and its founder.
+pub(crate) async fn insert_case(conn: &mut Conn, new: &NewCase<'_>) -> Result<(), StoreError> {
+    sql("INSERT INTO cases (case_id, idx, founder, parent, ring_version, ring_row) VALUES ($1, $2, $3, $4, 1, $5)")
+        .bytes(new.case.as_bytes())
+        .number(new.index)
+        .text(new.founder)
+        .bytes_or_null(new.parent.map(|parent| *parent.as_bytes()))
+        .bytes(new.ring_row)
+        .run(conn)
+        .await?;
+    sql("INSERT INTO groups_followed (case_id, epoch, context, state) VALUES ($1, 0, $2, $3)")
+        .bytes(new.case.as_bytes())
+        .bytes(new.context)
+        .bytes(new.group)
+        .run(conn)
+        .await?;
+    insert_member(conn, new.case, new.device, 1, new.index).await
+}
+
+/// A case by its id.
+pub(crate) async fn case(conn: &mut Conn, case: CaseId) -> Result<Option<Case>, StoreError> {
+    let row = sql("SELECT founder, ring_version FROM cases WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
+    row.map(|mut row| Ok(Case { founder: row.text()?, ring_version: row.small()? })).transpose()
+}
+
+/// A group as the server follows it.
+pub(crate) struct Group {
+    pub epoch: u64,
+    /// The context of its last commit.
+    pub context: Vec<u8>,
+    /// Its public state.
+    pub state: Vec<u8>,
+}
+
+/// The group of a case.
+pub(crate) async fn group(conn: &mut Conn, case: CaseId) -> Result<Option<Group>, StoreError> {
+    let row = sql("SELECT epoch, context, state FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
+    row.map(|mut row| Ok(Group { epoch: row.number()?, context: row.bytes()?, state: row.bytes()? })).transpose()
+}
+
+/// The group's epoch.
+pub(crate) async fn epoch(conn: &mut Conn, case: CaseId) -> Result<Option<u64>, StoreError> {
+    let row = sql("SELECT epoch FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
+    row.map(|mut row| row.number()).transpose()
+}
+
+/// Compares and swaps the epoch; false if another commit won it.
+pub(crate) async fn swap_group(conn: &mut Conn, case: CaseId, next: &Group) -> Result<bool, StoreError> {
+    let changed = sql("UPDATE groups_followed SET epoch = $1, context = $2, state = $3 WHERE case_id = $4 AND epoch = $5")
+        .number(next.epoch)
+        .bytes(&next.context)
+        .bytes(&next.state)
+        .bytes(case.as_bytes())
+        .number(next.epoch.saturating_sub(1))
+        .run(conn)
+        .await?;
+    Ok(changed == 1)
+}
+
+/// The ring version that counts from now on.
+pub(crate) async fn set_ring_version(conn: &mut Conn, case: CaseId, version: u32) -> Result<(), StoreError> {
+    sql("UPDATE cases SET ring_version = $1 WHERE case_id = $2").number(u64::from(version)).bytes(case.as_bytes()).run(conn).await?;
+    Ok(())
+}
+
+/// Adds a member.
+pub(crate) async fn insert_member(
+    conn: &mut Conn,
+    case: CaseId,
+    certificate: Sha256Digest,
+    first_ring: u32,
+    index: u64,
+) -> Result<(), StoreError> {
+    sql("INSERT INTO members (case_id, certificate, first_ring, since_idx) VALUES ($1, $2, $3, $4)")
+        .bytes(case.as_bytes())
+        .bytes(certificate.as_bytes())
+        .number(u64::from(first_ring))
+        .number(index)
+        .run(conn)
+        .await?;
+    Ok(())
+}
+
+/// Removes a member: it is a leaf of the group no more.
+pub(crate) async fn remove_member(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<(), StoreError> {
+    sql("DELETE FROM members WHERE case_id = $1 AND certificate = $2")
+        .bytes(case.as_bytes())
+        .bytes(certificate.as_bytes())
+        .run(conn)
+        .await?;
+    Ok(())
+}
+
+/// Marks a member as having left.
+pub(crate) async fn mark_left(conn: &mut Conn, case: CaseId, certificate: Sha256Digest, index: u64) -> Result<(), StoreError> {
+    sql("UPDATE members SET left_idx = $1 WHERE case_id = $2 AND certificate = $3 AND left_idx IS NULL")
+        .number(index)
+        .bytes(case.as_bytes())
+        .bytes(certificate.as_bytes())
+        .run(conn)
+        .await?;
+    Ok(())
+}
+
+fn member_of(mut row: Fields) -> Result<Member, StoreError> {
+    Ok(Member { certificate: row.sha256()?, first_ring: row.small()?, left: row.number_or_null()? })
+}
+
+/// One member.
+pub(crate) async fn member(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<Option<Member>, StoreError> {
+    let statement = sql("SELECT certificate, first_ring, left_idx FROM members WHERE case_id = $1 AND certificate = $2");
+    statement.bytes(case.as_bytes()).bytes(certificate.as_bytes()).row(conn).await?.map(member_of).transpose()
+}
+
+/// All members, in the order in which they joined.
+pub(crate) async fn members(conn: &mut Conn, case: CaseId) -> Result<Vec<Member>, StoreError> {
+    let statement = sql("SELECT certificate, first_ring, left_idx FROM members WHERE case_id = $1 ORDER BY since_idx, certificate");
+    statement.bytes(case.as_bytes()).rows(conn).await?.into_iter().map(member_of).collect()
+}
+
+/// The cases of which a device is a member that has not left, with their epoch and the number of their exhibits.
+pub(crate) async fn cases_of(conn: &mut Conn, certificate: Sha256Digest) -> Result<Vec<(CaseId, u64, u64)>, StoreError> {
+    let rows = sql("SELECT m.case_id, g.epoch, (SELECT COUNT(*) FROM exhibits e WHERE e.case_id = m.case_id) \
+                    FROM members m JOIN groups_followed g ON g.case_id = m.case_id \
+                    WHERE m.certificate = $1 AND m.left_idx IS NULL ORDER BY m.since_idx")
+    .bytes(certificate.as_bytes())
+    .rows(conn)
+    .await?;
+    rows.into_iter().map(|mut row| Ok((row.case()?, row.number()?, row.number()?))).collect()
+}
+
+/// A commit with what goes with it.
+pub(crate) struct Commit {
+    pub epoch: u64,
+    pub message: Vec<u8>,
+    pub welcome: Option<Vec<u8>>,
+    pub ring_row: Option<Vec<u8>>,
+    pub index: u64,
+}
+
+/// Stores a commit, and for whom its Welcome waits.
+pub(crate) async fn insert_commit(conn: &mut Conn, case: CaseId, commit: &Commit, welcomed: &[Sha256Digest]) -> Result<(), StoreError> {
+    sql("INSERT INTO commits (case_id, epoch, message, welcome, ring_row, idx) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bytes(case.as_bytes())
+        .number(commit.epoch)
+        .bytes(&commit.message)
+        .bytes_or_null(commit.welcome.as_deref())
+        .bytes_or_null(commit.ring_row.as_deref())
+        .number(commit.index)
+        .run(conn)
+        .await?;
+    for certificate in welcomed {
+        sql("INSERT INTO welcomes (certificate, case_id, epoch) VALUES ($1, $2, $3)")
+            .bytes(certificate.as_bytes())
+            .bytes(case.as_bytes())
+            .number(commit.epoch)
+            .run(conn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Commits that start from an epoch or later, in order, at most `most`; without their Welcomes.
+pub(crate) async fn commits_from(conn: &mut Conn, case: CaseId, epoch: u64, most: u64) -> Result<Vec<Commit>, StoreError> {
+    let statement = sql("SELECT epoch, message, ring_row, idx FROM commits WHERE case_id = $1 AND epoch >= $2 ORDER BY epoch LIMIT $3");
+    let rows = statement.bytes(case.as_bytes()).number(epoch).number(most).rows(conn).await?;
+    rows.into_iter()
+        .map(|mut row| {
+            let (epoch, message, ring_row, index) = (row.number()?, row.bytes()?, row.bytes_or_null()?, row.number()?);
+            Ok(Commit { epoch, message, welcome: None, ring_row, index })
+        })
+        .collect()
+}
+
+/// A Welcome that waits for a device.
+pub(crate) struct Welcome {
+    pub case: CaseId,
+    /// The epoch that it leads to.
+    pub epoch: u64,
+    pub message: Vec<u8>,
+    pub ring_row: Vec<u8>,
+}
+
+/// Welcomes that wait for a device, in order of arrival.
+pub(crate) async fn welcomes_for(conn: &mut Conn, certificate: Sha256Digest) -> Result<Vec<Welcome>, StoreError> {
+    let rows = sql("SELECT c.case_id, c.epoch, c.welcome, c.ring_row FROM welcomes w \
+                    JOIN commits c ON c.case_id = w.case_id AND c.epoch = w.epoch \
+                    WHERE w.certificate = $1 AND c.welcome IS NOT NULL AND c.ring_row IS NOT NULL ORDER BY c.idx")
+    .bytes(certificate.as_bytes())
+    .rows(conn)
+    .await?;
+    rows.into_iter()
+        .map(|mut row| Ok(Welcome { case: row.case()?, epoch: row.number()? + 1, message: row.bytes()?, ring_row: row.bytes()? }))
+        .collect()
+}
+
+/// Forgets Welcomes that a device has used: it acted in the case under the epoch that they lead to, or a later one.
+pub(crate) async fn forget_welcomes(conn: &mut Conn, case: CaseId, certificate: Sha256Digest, epoch: u64) -> Result<(), StoreError> {
+    sql("DELETE FROM welcomes WHERE certificate = $1 AND case_id = $2 AND epoch < $3")
+        .bytes(certificate.as_bytes())
+        .bytes(case.as_bytes())
+        .number(epoch)
+        .run(conn)
+        .await?;
+    Ok(())
+}
+
+/// A grant that a record of disclosure accounts for.
+pub(crate) struct Grant<'a> {
+    pub case: CaseId,
+    pub exhibit: ExhibitId,
+    /// The receiving device.
+    pub certificate: Sha256Digest,
+    pub index: u64,
+    pub digest: Sha256Digest,
+    pub jws: &'a str,
+}
+
+/// Stores a grant; several records may name the same text.
+pub(crate) async fn insert_grant(conn: &mut Conn, grant: &Grant<'_>) -> Result<(), StoreError> {
+    sql("INSERT INTO grant_texts (digest, case_id, certificate, jws) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+        .bytes(grant.digest.as_bytes())
+        .bytes(grant.case.as_bytes())
+        .bytes(grant.certificate.as_bytes())
+        .text(grant.jws)
+        .run(conn)
+        .await?;
+    sql("INSERT INTO grants (exhibit_id, certificate, idx, digest) VALUES ($1, $2, $3, $4)")
+        .bytes(grant.exhibit.as_bytes())
+        .bytes(grant.certificate.as_bytes())
+        .number(grant.index)
+        .bytes(grant.digest.as_bytes())
+        .run(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether a device holds a grant for an exhibit.
+pub(crate) async fn is_granted(conn: &mut Conn, exhibit: ExhibitId, certificate: Sha256Digest) -> Result<bool, StoreError> {
+    sql("SELECT idx FROM grants WHERE exhibit_id = $1 AND certificate = $2 LIMIT 1")
+        .bytes(exhibit.as_bytes())
+        .bytes(certificate.as_bytes())
+        .exists(conn)
+        .await
+}
+
+/// Grants to a device in a case, in the order of their first record.
+pub(crate) async fn grants_to(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<Vec<String>, StoreError> {
+    let rows = sql("SELECT t.jws, MIN(g.idx) AS first FROM grant_texts t JOIN grants g ON g.digest = t.digest \
+                    WHERE t.certificate = $1 AND t.case_id = $2 GROUP BY t.digest, t.jws ORDER BY first")
+    .bytes(certificate.as_bytes())
+    .bytes(case.as_bytes())
+    .rows(conn)
+    .await?;
+    rows.into_iter().map(|mut row| row.text()).collect()
+}

@@ -1,0 +1,160 @@
+//! The engine under the HTTP handlers: everything that they call, and nothing that knows HTTP.
+
+mod evidence;
+mod reading;
+
+use std::sync::Arc;
+
+use custodia_api::messages::ServerInfo;
+use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
+use custodia_core::custody::kind::Concern;
+use custodia_core::custody::receipt::Receipt;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::identity::TrustPin;
+use custodia_core::ids::CaseId;
+use custodia_core::log::checkpoint::LogSigner;
+use tokio::sync::{Mutex, Semaphore};
+
+pub(crate) use evidence::Range;
+
+use crate::auth::{Caller, NonceCache};
+use crate::clock::Clock;
+use crate::config::{LimitsConfig, ServerConfig};
+use crate::error::{Refusal, StartError};
+use crate::head_file::HeadFile;
+use crate::keys::{self, Keks};
+use crate::objects::Objects;
+use crate::registry::SharedRegistry;
+use crate::sequencer::{Act, Attachment, Entered, Sequencer, Waiting};
+use crate::store::{Store, cases};
+
+/// The engine.
+pub(crate) struct Vault {
+    pub store: Store,
+    pub objects: Objects,
+    pub signer: LogSigner,
+    pub keks: Keks,
+    pub registry: SharedRegistry,
+    pub head_file: Mutex<HeadFile>,
+    pub clock: Arc<dyn Clock>,
+    pub limits: LimitsConfig,
+    pub nonces: NonceCache,
+    /// Objects that may be taken in, and given out, at one time.
+    pub uploads: Semaphore,
+    pub downloads: Semaphore,
+    trust_pin: Sha256Digest,
+    sequencer: Sequencer,
+}
+
+impl Vault {
+    /// Opens everything that the configuration names and compares the log with the head file.
+    ///
+    /// A log that is behind its head file still starts: reading goes on, appending does not, and the diagnostics say why.
+    pub async fn open(config: &ServerConfig, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Waiting), StartError> {
+        let signer = keys::read_log_key(&config.data.log_key, &config.origin)?;
+        let keks = Keks::open(&config.kek.folders)?;
+        let head_file =
+            HeadFile::open(&config.data.head_file, &config.origin).map_err(StartError::io("read the head file", &config.data.head_file))?;
+        let store = Store::open(&config.database_url()).await?;
+        let objects = Objects::open(&config.store)?;
+        let (sequencer, waiting) = Sequencer::new();
+        let vault = Arc::new(Self {
+            store,
+            objects,
+            signer,
+            keks,
+            registry: SharedRegistry::new(TrustPin::new(config.trust_pin)),
+            head_file: Mutex::new(head_file),
+            clock,
+            limits: config.limits,
+            nonces: NonceCache::default(),
+            uploads: Semaphore::new(config.limits.uploads),
+            downloads: Semaphore::new(config.limits.downloads),
+            trust_pin: config.trust_pin,
+            sequencer,
+        });
+        if let Err(stop) = crate::sequencer::turn::compare_at_start(&vault).await {
+            tracing::error!(reason = %stop, "the server starts, but appends nothing");
+        }
+        let mut conn = vault.store.read().await?;
+        vault.registry.refreshed(&mut conn).await?;
+        drop(conn);
+        Ok((vault, waiting))
+    }
+
+    /// Which log this is.
+    pub fn info(&self) -> ServerInfo {
+        ServerInfo {
+            origin: self.signer.origin().to_string(),
+            log_key: self.signer.log_key().to_string(),
+            trust_pin: self.trust_pin,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Reads an intent of the caller's and checks its signature under the caller's certificate.
+    ///
+    /// # Errors
+    /// Another form, another signer than the caller, a signature that does not verify: nothing of it is entered.
+    pub fn intent_of(&self, caller: &Caller, text: &str, case: CaseId) -> Result<SignedIntent, Refusal> {
+        let intent = UnverifiedIntent::parse(text).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        if intent.signer() != caller.id() {
+            return Err(Refusal::NotAuthenticated("the intent is signed by another device than the request".to_owned()));
+        }
+        if intent.unverified().case != case {
+            return Err(Refusal::Malformed("the intent names another case than the path".to_owned()));
+        }
+        if intent.unverified().kind().concern() == Concern::Registry {
+            return Err(Refusal::Malformed("acts of the registry have a path of their own".to_owned()));
+        }
+        intent.verify(caller.certificate().key()).map_err(|error| Refusal::NotAuthenticated(error.to_string()))
+    }
+
+    /// Enters an identity act, signed by an office's root; the request itself is signed by nobody.
+    pub async fn enter_registry(&self, text: &str) -> Result<Receipt, Refusal> {
+        let intent = UnverifiedIntent::parse(text).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        if intent.unverified().kind().concern() != Concern::Registry {
+            return Err(Refusal::Malformed("only acts of the registry are taken here".to_owned()));
+        }
+        let mut conn = self.store.read().await?;
+        let mirror = self.registry.refreshed(&mut conn).await?;
+        drop(conn);
+        let unknown = || Refusal::NotAuthenticated("the signer is no office root of the trust list in force".to_owned());
+        let key = mirror.root_key(intent.signer(), intent.unverified()).ok_or_else(unknown)?;
+        let intent = intent.verify(&key).map_err(|error| Refusal::NotAuthenticated(error.to_string()))?;
+        self.enter_one(Act { intent, attachment: Attachment::None }).await
+    }
+
+    /// Enters one act; answers its receipt.
+    pub async fn enter_one(&self, act: Act) -> Result<Receipt, Refusal> {
+        let mut receipts = self.enter(vec![act]).await?;
+        receipts.pop().ok_or(Refusal::Internal("an act has no receipt"))
+    }
+
+    /// Enters acts together or not at all; answers their receipts in order.
+    pub async fn enter(&self, acts: Vec<Act>) -> Result<Vec<Receipt>, Refusal> {
+        let outcome = self.sequencer.enter(acts).await?;
+        let mut conn = self.store.read().await?;
+        match outcome {
+            Entered::Accepted(indexes) => {
+                let mut receipts = Vec::with_capacity(indexes.len());
+                for index in indexes {
+                    receipts.push(reading::receipt(&mut conn, index, reading::Shown::All).await?);
+                }
+                Ok(receipts)
+            }
+            Entered::Refused { rule, demands, index } => {
+                // Whoever is refused may not know the case: only the core part is shown.
+                let receipt = reading::receipt(&mut conn, index, reading::Shown::Core).await?;
+                Err(Refusal::Rule { rule, demands, receipt: Some(Box::new(receipt)) })
+            }
+        }
+    }
+
+    /// Refuses all but members of a case that have not left it.
+    pub async fn require_member(&self, caller: &Caller, case: CaseId) -> Result<(), Refusal> {
+        let mut conn = self.store.read().await?;
+        let member = cases::member(&mut conn, case, caller.id()).await?;
+        if member.is_some_and(|member| member.left.is_none()) { Ok(()) } else { Err(Refusal::NotFound("case")) }
+    }
+}

@@ -1,0 +1,249 @@
+//! Evidence: taking objects in, collections, openings, giving objects out, key packages.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use custodia_api::limits::{MAX_KEY_PACKAGES, MAX_OBJECTS};
+use custodia_api::messages::{
+    ClaimedKeyPackages, Collect, ExhibitRow, ExhibitStateText, KeyPackageCount, Objects, Released, UploadKeyPackages,
+};
+use custodia_core::custody::facts::ExhibitState;
+use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::receipt::Receipt;
+use custodia_core::custody::wire::Base64;
+use custodia_core::digest::{Blake3Digest, Sha256Digest};
+use custodia_core::identity::Standing;
+use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::secret::Secret32;
+use custodia_mls::{MlsError, VerifiedKeyPackage};
+
+use super::Vault;
+use crate::auth::Caller;
+use crate::error::Refusal;
+use crate::sequencer::facts::{parse_handling, parse_state};
+use crate::sequencer::{Act, Attachment, Intake};
+use crate::shares;
+use crate::store::exhibits::Exhibit;
+use crate::store::{StoreError, devices, exhibits, log};
+
+/// A part of an object, in bytes: from the first up to, not including, the second.
+pub(crate) type Range = core::ops::Range<u64>;
+
+/// What a member may know of an exhibit.
+pub(super) fn exhibit_row(exhibit: Exhibit) -> Result<ExhibitRow, StoreError> {
+    Ok(ExhibitRow {
+        exhibit: exhibit.exhibit,
+        state: match parse_state(&exhibit.state)? {
+            ExhibitState::Quarantined => ExhibitStateText::Quarantined,
+            ExhibitState::Active => ExhibitStateText::Active,
+            ExhibitState::Restricted => ExhibitStateText::Restricted,
+            ExhibitState::Erased => ExhibitStateText::Erased,
+        },
+        held: exhibit.held,
+        handling: parse_handling(&exhibit.handling)?,
+        index: exhibit.index,
+        ring_version: exhibit.ring_version,
+        group_share: Base64(exhibit.group_share),
+        sealed_bytes: exhibit.sealed_bytes,
+    })
+}
+
+impl Vault {
+    /// Takes an object in: the exhibit's id is reserved for this device and case, the bytes are compared with the name, stored, and noted.
+    pub async fn put_object(
+        &self,
+        caller: &Caller,
+        case: CaseId,
+        exhibit: ExhibitId,
+        name: Blake3Digest,
+        bytes: Bytes,
+    ) -> Result<(), Refusal> {
+        if Blake3Digest::of(&bytes) != name {
+            return Err(Refusal::DigestMismatch("the bytes do not have the digest that is the object's name"));
+        }
+        self.require_member(caller, case).await?;
+        let wanted = exhibits::Intake { case, certificate: caller.id() };
+        let mut write = self.store.write().await?;
+        let reserved = exhibits::reserve(write.conn(), exhibit, wanted).await?;
+        let collected = exhibits::exhibit(write.conn(), exhibit).await?.is_some();
+        write.commit().await?;
+        if reserved != wanted {
+            return Err(Refusal::Conflict("this exhibit's id is reserved for another device or case"));
+        }
+        if collected {
+            return Err(Refusal::Conflict("this exhibit was collected; nothing is added to it"));
+        }
+        let size = u64::try_from(bytes.len()).map_err(|_| Refusal::TooLarge("the object"))?;
+        self.objects.put(exhibit, name, bytes).await?;
+        let mut write = self.store.write().await?;
+        exhibits::insert_object(write.conn(), exhibit, name, size).await?;
+        Ok(write.commit().await?)
+    }
+
+    /// The objects that are stored for an exhibit that the caller takes in, or that belongs to a case of the caller's.
+    pub async fn stored_objects(&self, caller: &Caller, case: CaseId, exhibit: ExhibitId) -> Result<Objects, Refusal> {
+        self.require_member(caller, case).await?;
+        let mut conn = self.store.read().await?;
+        let objects = match exhibits::intake(&mut conn, exhibit).await? {
+            None => Vec::new(),
+            Some(intake) if intake.case == case => exhibits::objects(&mut conn, exhibit).await?,
+            Some(_) => return Err(Refusal::NotFound("exhibit")),
+        };
+        Ok(Objects { objects: objects.into_iter().map(|(name, _)| name).collect() })
+    }
+
+    /// Enters a collection.
+    pub async fn collect(&self, caller: &Caller, case: CaseId, exhibit: ExhibitId, request: Collect) -> Result<Receipt, Refusal> {
+        let intent = self.intent_of(caller, &request.intent, case)?;
+        if intent.exhibit != Some(exhibit) {
+            return Err(Refusal::Malformed("the intent names another exhibit than the path".to_owned()));
+        }
+        if request.objects.len() > MAX_OBJECTS {
+            return Err(Refusal::TooLarge("the list of objects"));
+        }
+        let share: [u8; 32] =
+            request.release_share.0.try_into().map_err(|_| Refusal::Malformed("a release share is 32 bytes".to_owned()))?;
+        if request.group_share.0.len() != custodia_core::exhibit::wrap::WRAPPED_LEN {
+            return Err(Refusal::Malformed("a wrapped group share is 104 bytes".to_owned()));
+        }
+        let intake = Intake { objects: request.objects, release_share: Secret32::from_bytes(share), group_share: request.group_share.0 };
+        self.enter_one(Act { intent, attachment: Attachment::Intake(intake) }).await
+    }
+
+    /// Answers an opening that stands in the log: the release share and the names of the objects.
+    pub async fn release(&self, intent: &SignedIntent, receipt: Receipt) -> Result<Released, Refusal> {
+        let id = intent.exhibit.ok_or(Refusal::Internal("an opening names no exhibit"))?;
+        let mut conn = self.store.read().await?;
+        let exhibit = exhibits::exhibit(&mut conn, id).await?.ok_or(Refusal::NotFound("exhibit"))?;
+        let wrapped = exhibit.share.as_ref().ok_or(Refusal::NotFound("exhibit"))?;
+        let share = shares::unwrap(&self.keks, id, wrapped, exhibit.share_commitment)?;
+        let objects = exhibits::names(&mut conn, id).await?;
+        Ok(Released { receipt, release_share: Base64(share.expose().to_vec()), manifest_object: exhibit.manifest_object, objects })
+    }
+
+    /// Gives an object out to a device whose opening of the exhibit stands in the log; a whole object is compared with its name.
+    pub async fn get_object(
+        &self,
+        caller: &Caller,
+        case: CaseId,
+        exhibit: ExhibitId,
+        name: Blake3Digest,
+        range: Option<Range>,
+    ) -> Result<(Bytes, u64), Refusal> {
+        self.require_member(caller, case).await?;
+        let mut conn = self.store.read().await?;
+        let row = exhibits::exhibit(&mut conn, exhibit).await?;
+        let there = row.is_some_and(|row| row.case == case && row.state != "erased");
+        let may =
+            there && log::has_opened(&mut conn, exhibit, caller.id()).await? && exhibits::has_object(&mut conn, exhibit, name).await?;
+        drop(conn);
+        if !may {
+            return Err(Refusal::NotFound("object of an exhibit that this device has opened"));
+        }
+        match range {
+            None => {
+                let bytes = self.objects.get(exhibit, name).await?;
+                let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                Ok((bytes, size))
+            }
+            Some(range) => {
+                let size = self.objects.size(exhibit, name).await?;
+                Ok((self.objects.get_range(exhibit, name, range).await?, size))
+            }
+        }
+    }
+
+    /// Deletes the objects of an exhibit that was erased. What fails is left to the next erasure of the same exhibit, and reported.
+    pub async fn delete_objects(&self, exhibit: ExhibitId) {
+        let listed = async {
+            let mut conn = self.store.read().await?;
+            exhibits::objects(&mut conn, exhibit).await
+        };
+        match listed.await {
+            Ok(objects) => {
+                for (name, _) in objects {
+                    if let Err(error) = self.objects.delete(exhibit, name).await {
+                        tracing::error!(exhibit.id = %exhibit, object.name = %name, error = %error, "an erased exhibit's object was not deleted");
+                    }
+                }
+            }
+            Err(error) => tracing::error!(exhibit.id = %exhibit, error = %error, "an erased exhibit's objects were not deleted"),
+        }
+    }
+
+    /// Takes key packages of the caller's own.
+    pub async fn upload_key_packages(&self, caller: &Caller, request: UploadKeyPackages) -> Result<KeyPackageCount, Refusal> {
+        if request.one_time.len() > MAX_KEY_PACKAGES {
+            return Err(Refusal::TooLarge("the list of key packages"));
+        }
+        let now = self.clock.now();
+        let check = |bytes: &[u8], last_resort: bool| {
+            let package = VerifiedKeyPackage::parse(bytes, now).map_err(|error| match error {
+                MlsError::TooLarge { .. } => Refusal::TooLarge("a key package"),
+                other => Refusal::Malformed(other.to_string()),
+            })?;
+            let facts = package.facts();
+            let own =
+                Sha256Digest::of(&[&facts.certificate]) == caller.id() && facts.signature_key == caller.certificate().key().to_bytes();
+            if own && facts.last_resort == last_resort {
+                Ok(facts.reference.clone())
+            } else {
+                Err(Refusal::Malformed("a key package is another device's, or of the other use".to_owned()))
+            }
+        };
+        let one_time: Vec<_> = request.one_time.iter().map(|package| check(&package.0, false)).collect::<Result<_, _>>()?;
+        let last_resort = request.last_resort.as_ref().map(|package| check(&package.0, true)).transpose()?;
+        let mut write = self.store.write().await?;
+        let held = devices::count_key_packages(write.conn(), caller.id()).await?;
+        if held as usize + one_time.len() > 10 * MAX_KEY_PACKAGES {
+            return Err(Refusal::TooMany("this device has a thousand key packages here"));
+        }
+        for (reference, package) in one_time.iter().zip(&request.one_time) {
+            devices::add_key_package(write.conn(), caller.id(), reference, &package.0).await?;
+        }
+        if let (Some(reference), Some(package)) = (&last_resort, &request.last_resort) {
+            devices::set_last_resort(write.conn(), caller.id(), reference, &package.0).await?;
+        }
+        let one_time = devices::count_key_packages(write.conn(), caller.id()).await?;
+        write.commit().await?;
+        Ok(KeyPackageCount { one_time })
+    }
+
+    /// How many one-time key packages of the caller's are left.
+    pub async fn count_key_packages(&self, caller: &Caller) -> Result<KeyPackageCount, Refusal> {
+        let mut conn = self.store.read().await?;
+        Ok(KeyPackageCount { one_time: devices::count_key_packages(&mut conn, caller.id()).await? })
+    }
+
+    /// Takes one key package of each device named; all or none. What is no longer timely is thrown away.
+    pub async fn claim_key_packages(&self, wanted: &[Sha256Digest]) -> Result<ClaimedKeyPackages, Refusal> {
+        if wanted.len() > MAX_KEY_PACKAGES || wanted.iter().collect::<BTreeSet<_>>().len() != wanted.len() {
+            return Err(Refusal::Malformed("a claim names at most 100 devices, each once".to_owned()));
+        }
+        let now = self.clock.now();
+        let mut write = self.store.write().await?;
+        let mirror = self.registry.refreshed(write.conn()).await?;
+        let mut packages = Vec::with_capacity(wanted.len());
+        for &device in wanted {
+            if mirror.standing(device, now) != Standing::Good {
+                return Err(Refusal::NotFound("device in good standing"));
+            }
+            packages.push(Base64(timely(write.conn(), device, now).await?));
+        }
+        write.commit().await?;
+        Ok(ClaimedKeyPackages { packages })
+    }
+}
+
+async fn timely(conn: &mut crate::store::Conn, device: Sha256Digest, now: custodia_core::time::LogTime) -> Result<Vec<u8>, Refusal> {
+    // At most as many as a device may store, and the last-resort one.
+    for _ in 0..=10 * MAX_KEY_PACKAGES {
+        let package = devices::take_key_package(conn, device).await?.ok_or(Refusal::NotFound("key package of that device"))?;
+        match VerifiedKeyPackage::parse(&package.bytes, now) {
+            Ok(_) => return Ok(package.bytes),
+            Err(_) if package.last_resort => break,
+            Err(_) => {}
+        }
+    }
+    Err(Refusal::NotFound("key package of that device that is not too old"))
+}

@@ -1,0 +1,227 @@
+//! Reading: receipts, chains, the log, tiles, what a device may know of its cases.
+
+use custodia_api::limits::MAX_PAGE_RECORDS;
+use custodia_api::messages::{
+    CaseRow, Cases, ChangeRow, Changes, Consistency, Exhibits, Grants, LogPage, RecordsPage, WelcomeRow, Welcomes,
+};
+use custodia_core::custody::receipt::{ClosedPart, OpenedPart, PartView, Receipt, RecordView};
+use custodia_core::custody::record::Salt;
+use custodia_core::custody::wire::{Base64, Hex};
+use custodia_core::digest::Sha256Digest;
+use custodia_core::identity::Role;
+use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::log::merkle::{LeafIndex, MerkleError, NodeHash, TreeSize};
+use custodia_core::log::proof::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
+use custodia_core::log::tile::{self, Tile, TileContent};
+
+use super::Vault;
+use super::evidence::exhibit_row;
+use crate::auth::Caller;
+use crate::error::Refusal;
+use crate::store::log::{self, Nodes, StoredRecord};
+use crate::store::{Conn, StoreError, cases, exhibits};
+
+/// Which parts of a record are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// All that are there.
+    All,
+    /// The core part alone.
+    Core,
+}
+
+fn digests(hashes: &[NodeHash]) -> Vec<Sha256Digest> {
+    hashes.iter().map(|hash| Sha256Digest::from_bytes(*hash.as_bytes())).collect()
+}
+
+fn opened(bytes: Vec<u8>, salt: &Salt) -> PartView {
+    PartView::Opened(OpenedPart { bytes: Base64(bytes), salt: Hex(salt.0.to_vec()) })
+}
+
+/// A stored record as it is shown; an erased payload is shown by its commitment.
+fn view(record: StoredRecord, shown: Shown) -> RecordView {
+    use custodia_core::custody::record::Part;
+    let core = match record.core {
+        Some((bytes, salt)) => opened(bytes, &salt),
+        None => PartView::Closed(ClosedPart { commitment: record.c_core }),
+    };
+    let place = |part: Part, bytes: Vec<u8>, salt: &Salt| match shown {
+        Shown::All => opened(bytes, salt),
+        Shown::Core => PartView::Closed(ClosedPart { commitment: part.commit(salt, &bytes) }),
+    };
+    RecordView {
+        index: record.index,
+        core,
+        case: place(Part::Case, record.case.to_bytes(), &record.case_salt),
+        exhibit: place(Part::Exhibit, record.exhibit.map_or_else(Vec::new, |place| place.to_bytes()), &record.exhibit_salt),
+    }
+}
+
+/// The receipt of the record at `index`, under the checkpoint of its own turn: always the same one.
+pub(super) async fn receipt(conn: &mut Conn, index: u64, shown: Shown) -> Result<Receipt, Refusal> {
+    let record = log::record(conn, index).await?.ok_or(Refusal::Internal("a record that was entered is missing"))?;
+    let (size, checkpoint) = log::checkpoint_including(conn, index).await?.ok_or(Refusal::Internal("a checkpoint is missing"))?;
+    let leaf = LeafIndex::new(index).map_err(|_| Refusal::Internal("an index past 2^48"))?;
+    let places = inclusion_nodes(leaf, size).map_err(|_| Refusal::Internal("a record is not in its own tree"))?;
+    let nodes = Nodes::read(conn, places).await?;
+    let proof = inclusion_proof(leaf, size, |id| nodes.get(id).map_err(|_| MerkleError::RootMismatch))
+        .map_err(|_| Refusal::Internal("a proof cannot be made"))?;
+    Ok(Receipt { v: 1, record: view(record, shown), proof: digests(proof.hashes()), checkpoint })
+}
+
+impl Vault {
+    /// The last checkpoint's note.
+    pub async fn checkpoint(&self) -> Result<String, Refusal> {
+        let mut conn = self.store.read().await?;
+        let (_, note) = log::last_checkpoint(&mut conn).await?.ok_or(Refusal::Internal("the log was never begun"))?;
+        Ok(note)
+    }
+
+    /// A tile, if the log has all of it.
+    pub async fn tile(&self, tile: Tile) -> Result<Vec<u8>, Refusal> {
+        let mut conn = self.store.read().await?;
+        let (size, _) = log::last_checkpoint(&mut conn).await?.ok_or(Refusal::Internal("the log was never begun"))?;
+        if !tile.is_within(size) {
+            return Err(Refusal::NotFound("tile"));
+        }
+        let from = tile.index() * u64::from(tile::FULL_WIDTH);
+        if tile.content() == TileContent::Entries {
+            let commitments = log::commitments(&mut conn, from, from + u64::from(tile.width())).await?;
+            let entries: Vec<_> = commitments.into_iter().map(custodia_core::custody::record::Commitment::entry).collect();
+            return tile::write_entries(entries.iter().map(<[u8; 33]>::as_slice)).map_err(|_| Refusal::Internal("an entry is too long"));
+        }
+        let first = tile.nodes().next().ok_or(Refusal::NotFound("tile"))?;
+        Ok(tile::write_hashes(&Nodes::read_row(&mut conn, first, tile.width()).await?))
+    }
+
+    /// The proof that one tree begins another.
+    pub async fn consistency(&self, from: u64, to: u64) -> Result<Consistency, Refusal> {
+        let malformed = || Refusal::Malformed("sizes are those of signed trees, the first not larger than the second".to_owned());
+        let (from, to) = (TreeSize::new(from).map_err(|_| malformed())?, TreeSize::new(to).map_err(|_| malformed())?);
+        let mut conn = self.store.read().await?;
+        let (size, _) = log::last_checkpoint(&mut conn).await?.ok_or(Refusal::Internal("the log was never begun"))?;
+        if to > size {
+            return Err(Refusal::NotFound("tree of that size"));
+        }
+        let places = consistency_nodes(from, to).map_err(|_| malformed())?;
+        let nodes = Nodes::read(&mut conn, places).await?;
+        let proof = consistency_proof(from, to, |id| nodes.get(id).map_err(|_| MerkleError::RootMismatch));
+        Ok(Consistency { proof: digests(proof.map_err(|_| Refusal::Internal("a proof cannot be made"))?.hashes()) })
+    }
+
+    /// A page of the registry's chain.
+    pub async fn registry_records(&self, from: u64) -> Result<RecordsPage, Refusal> {
+        let mut conn = self.store.read().await?;
+        let records = log::case_records(&mut conn, CaseId::REGISTRY, from, MAX_PAGE_RECORDS).await?;
+        let head = log::case_head(&mut conn, CaseId::REGISTRY).await?;
+        page(&mut conn, records, head.map(|head| (CaseId::REGISTRY, None, head.seq.0))).await
+    }
+
+    /// A page of a case's chain, or of one exhibit's, for members and auditors.
+    pub async fn records(&self, caller: &Caller, case: CaseId, exhibit: Option<ExhibitId>, from: u64) -> Result<RecordsPage, Refusal> {
+        let mut conn = self.store.read().await?;
+        self.require_reader(&mut conn, caller, case).await?;
+        let Some(exhibit) = exhibit else {
+            let records = log::case_records(&mut conn, case, from, MAX_PAGE_RECORDS).await?;
+            let head = log::case_head(&mut conn, case).await?;
+            return page(&mut conn, records, head.map(|head| (case, None, head.seq.0))).await;
+        };
+        if exhibits::exhibit(&mut conn, exhibit).await?.is_none_or(|found| found.case != case) {
+            return Err(Refusal::NotFound("exhibit"));
+        }
+        let records = log::exhibit_records(&mut conn, exhibit, from, MAX_PAGE_RECORDS).await?;
+        let head = log::exhibit_head(&mut conn, exhibit).await?;
+        page(&mut conn, records, head.map(|head| (case, Some(exhibit), head.seq.0))).await
+    }
+
+    /// Members read their case; an auditor whose reading stands in the log (`log.read` for the case, or for the whole log).
+    async fn require_reader(&self, conn: &mut Conn, caller: &Caller, case: CaseId) -> Result<(), Refusal> {
+        let member = cases::member(conn, case, caller.id()).await?;
+        if member.is_some_and(|member| member.left.is_none()) {
+            return Ok(());
+        }
+        let reads = caller.certificate().role() == Role::Auditor
+            && (log::has_read(conn, caller.id(), case).await? || log::has_read(conn, caller.id(), CaseId::REGISTRY).await?);
+        if reads { Ok(()) } else { Err(Refusal::NotFound("case")) }
+    }
+
+    /// A page of the whole log, for an auditor whose entry `log.read` covers it.
+    pub async fn log_records(&self, caller: &Caller, from: u64) -> Result<LogPage, Refusal> {
+        let mut conn = self.store.read().await?;
+        let auditor = caller.certificate().role() == Role::Auditor;
+        let until = match log::log_read_until(&mut conn, caller.id(), CaseId::REGISTRY, from).await? {
+            Some(until) if auditor => until,
+            _ => return Err(Refusal::NotFound("page that an entry log.read of this device covers")),
+        };
+        let records = log::records_from(&mut conn, from, until, MAX_PAGE_RECORDS).await?;
+        Ok(LogPage { records: records.into_iter().map(|record| view(record, Shown::All)).collect() })
+    }
+
+    /// The caller's cases.
+    pub async fn cases(&self, caller: &Caller) -> Result<Cases, Refusal> {
+        let mut conn = self.store.read().await?;
+        let mut rows = Vec::new();
+        for (case, epoch, exhibits) in cases::cases_of(&mut conn, caller.id()).await? {
+            let members = cases::members(&mut conn, case).await?.into_iter().map(|member| member.certificate).collect();
+            rows.push(CaseRow { case, epoch, exhibits, members });
+        }
+        Ok(Cases { cases: rows })
+    }
+
+    /// Commits of a case.
+    pub async fn changes(&self, caller: &Caller, case: CaseId, from: u64) -> Result<Changes, Refusal> {
+        const MOST: u64 = 64;
+        self.require_member(caller, case).await?;
+        let mut conn = self.store.read().await?;
+        let epoch = cases::epoch(&mut conn, case).await?.ok_or(Refusal::NotFound("case"))?;
+        let commits = cases::commits_from(&mut conn, case, from, MOST).await?;
+        let row = |commit: cases::Commit| ChangeRow {
+            epoch: commit.epoch,
+            commit: Base64(commit.message),
+            ring_row: commit.ring_row.map(Base64),
+            index: commit.index,
+        };
+        Ok(Changes { epoch, changes: commits.into_iter().map(row).collect() })
+    }
+
+    /// Welcomes that wait for the caller.
+    pub async fn welcomes(&self, caller: &Caller) -> Result<Welcomes, Refusal> {
+        let mut conn = self.store.read().await?;
+        let row = |welcome: cases::Welcome| WelcomeRow {
+            case: welcome.case,
+            epoch: welcome.epoch,
+            welcome: Base64(welcome.message),
+            ring_row: Base64(welcome.ring_row),
+        };
+        Ok(Welcomes { welcomes: cases::welcomes_for(&mut conn, caller.id()).await?.into_iter().map(row).collect() })
+    }
+
+    /// Grants to the caller in a case.
+    pub async fn grants(&self, caller: &Caller, case: CaseId) -> Result<Grants, Refusal> {
+        self.require_member(caller, case).await?;
+        let mut conn = self.store.read().await?;
+        Ok(Grants { grants: cases::grants_to(&mut conn, case, caller.id()).await? })
+    }
+
+    /// The exhibits of a case.
+    pub async fn exhibits(&self, caller: &Caller, case: CaseId) -> Result<Exhibits, Refusal> {
+        self.require_member(caller, case).await?;
+        let mut conn = self.store.read().await?;
+        let rows: Result<Vec<_>, StoreError> = exhibits::exhibits_of(&mut conn, case).await?.into_iter().map(exhibit_row).collect();
+        Ok(Exhibits { exhibits: rows? })
+    }
+}
+
+/// A page, with the receipt of the chain's last record.
+async fn page(conn: &mut Conn, records: Vec<StoredRecord>, head: Option<(CaseId, Option<ExhibitId>, u64)>) -> Result<RecordsPage, Refusal> {
+    let last = match head {
+        None => None,
+        Some((case, None, seq)) => log::case_records(conn, case, seq, 1).await?.pop(),
+        Some((_, Some(exhibit), seq)) => log::exhibit_records(conn, exhibit, seq, 1).await?.pop(),
+    };
+    let head = match last {
+        Some(record) => Some(receipt(conn, record.index, Shown::All).await?),
+        None => None,
+    };
+    Ok(RecordsPage { records: records.into_iter().map(|record| view(record, Shown::All)).collect(), head })
+}

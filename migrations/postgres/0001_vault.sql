@@ -1,0 +1,197 @@
+-- The server's database. Nothing in it opens evidence; nothing in the log's tables is ever changed but by an erasure.
+-- Digests are 32 bytes, identifiers 16; sizes, indexes and sequence numbers stay below 2^63; booleans are 0 or 1.
+-- The SQLite schema differs in the type of bytes only.
+
+-- The log -----------------------------------------------------------------------------------------------------------
+
+-- One row. Whoever appends holds it (SQLite: BEGIN IMMEDIATE; PostgreSQL: FOR UPDATE) and compares and swaps the size.
+CREATE TABLE log_head (
+    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    size BIGINT NOT NULL,
+    root BYTEA NOT NULL,
+    time BIGINT NOT NULL
+);
+
+CREATE TABLE checkpoints (
+    size BIGINT NOT NULL PRIMARY KEY,
+    note TEXT NOT NULL
+);
+
+-- Hashes of complete subtrees (RFC 6962), by which proofs and tiles are made.
+CREATE TABLE nodes (
+    level BIGINT NOT NULL,
+    idx BIGINT NOT NULL,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (level, idx)
+);
+
+-- A payload that is erased has neither core nor core_salt; c_core and the chain places stay.
+CREATE TABLE records (
+    idx BIGINT NOT NULL PRIMARY KEY,
+    time BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    signer BYTEA NOT NULL,
+    intent_id BYTEA NOT NULL,
+    intent_digest BYTEA NOT NULL,
+    case_id BYTEA NOT NULL,
+    case_seq BIGINT NOT NULL,
+    exhibit_id BYTEA,
+    exhibit_seq BIGINT,
+    opens BIGINT NOT NULL,
+    core BYTEA,
+    core_salt BYTEA,
+    case_salt BYTEA NOT NULL,
+    exhibit_salt BYTEA NOT NULL,
+    case_previous BYTEA,
+    exhibit_previous BYTEA,
+    c_core BYTEA NOT NULL,
+    commitment BYTEA NOT NULL,
+    UNIQUE (signer, intent_id),
+    UNIQUE (case_id, case_seq),
+    UNIQUE (exhibit_id, exhibit_seq)
+);
+CREATE INDEX records_by_opening ON records (exhibit_id, signer, opens);
+CREATE INDEX records_by_signer_and_time ON records (signer, time);
+
+-- The last record of each chain. kind 0: a case's, or the registry's under 16 zero bytes; kind 1: an exhibit's.
+CREATE TABLE chains (
+    kind BIGINT NOT NULL,
+    id BYTEA NOT NULL,
+    seq BIGINT NOT NULL,
+    commitment BYTEA NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+
+-- Reading of the log that stands in it; case_id is the registry's where the whole log is meant.
+CREATE TABLE log_reads (
+    idx BIGINT NOT NULL PRIMARY KEY,
+    certificate BYTEA NOT NULL,
+    case_id BYTEA NOT NULL,
+    from_idx BIGINT NOT NULL,
+    to_idx BIGINT NOT NULL
+);
+CREATE INDEX log_reads_by_certificate ON log_reads (certificate, case_id);
+
+-- Cases and their groups --------------------------------------------------------------------------------------------
+
+CREATE TABLE cases (
+    case_id BYTEA NOT NULL PRIMARY KEY,
+    idx BIGINT NOT NULL,
+    founder TEXT NOT NULL,
+    parent BYTEA,
+    ring_version BIGINT NOT NULL,
+    ring_row BYTEA NOT NULL
+);
+
+-- What the server follows of a group: its public state as one value, and the context of its last commit (at the founding, what the founder saw).
+-- Replaced with every commit by comparing and swapping the epoch.
+CREATE TABLE groups_followed (
+    case_id BYTEA NOT NULL PRIMARY KEY REFERENCES cases (case_id),
+    epoch BIGINT NOT NULL,
+    context BYTEA NOT NULL,
+    state BYTEA NOT NULL
+);
+
+CREATE TABLE commits (
+    case_id BYTEA NOT NULL REFERENCES cases (case_id),
+    epoch BIGINT NOT NULL,
+    message BYTEA NOT NULL,
+    welcome BYTEA,
+    ring_row BYTEA,
+    idx BIGINT NOT NULL,
+    PRIMARY KEY (case_id, epoch)
+);
+
+-- epoch is the one that the commit starts from; the Welcome leads to the next.
+CREATE TABLE welcomes (
+    certificate BYTEA NOT NULL,
+    case_id BYTEA NOT NULL,
+    epoch BIGINT NOT NULL,
+    PRIMARY KEY (certificate, case_id, epoch),
+    FOREIGN KEY (case_id, epoch) REFERENCES commits (case_id, epoch)
+);
+
+CREATE TABLE members (
+    case_id BYTEA NOT NULL REFERENCES cases (case_id),
+    certificate BYTEA NOT NULL,
+    first_ring BIGINT NOT NULL,
+    since_idx BIGINT NOT NULL,
+    left_idx BIGINT,
+    PRIMARY KEY (case_id, certificate)
+);
+CREATE INDEX members_by_certificate ON members (certificate);
+
+CREATE TABLE grant_texts (
+    digest BYTEA NOT NULL PRIMARY KEY,
+    case_id BYTEA NOT NULL,
+    certificate BYTEA NOT NULL,
+    jws TEXT NOT NULL
+);
+CREATE INDEX grant_texts_by_recipient ON grant_texts (certificate, case_id);
+
+CREATE TABLE grants (
+    exhibit_id BYTEA NOT NULL,
+    certificate BYTEA NOT NULL,
+    idx BIGINT NOT NULL PRIMARY KEY,
+    digest BYTEA NOT NULL REFERENCES grant_texts (digest)
+);
+CREATE INDEX grants_by_exhibit ON grants (exhibit_id, certificate);
+
+-- One-time key packages are rows that are deleted when given out; last_resort is 1 for the one that is kept.
+CREATE TABLE key_packages (
+    reference BYTEA NOT NULL PRIMARY KEY,
+    certificate BYTEA NOT NULL,
+    last_resort BIGINT NOT NULL,
+    package BYTEA NOT NULL
+);
+CREATE INDEX key_packages_by_certificate ON key_packages (certificate, last_resort);
+
+-- Exhibits and their objects ----------------------------------------------------------------------------------------
+
+-- Reserved at the first upload: from then on that device alone adds objects, and only for that case.
+CREATE TABLE intakes (
+    exhibit_id BYTEA NOT NULL PRIMARY KEY,
+    case_id BYTEA NOT NULL,
+    certificate BYTEA NOT NULL
+);
+
+CREATE TABLE objects (
+    exhibit_id BYTEA NOT NULL REFERENCES intakes (exhibit_id),
+    name BYTEA NOT NULL,
+    size BIGINT NOT NULL,
+    PRIMARY KEY (exhibit_id, name)
+);
+
+-- names: the segment objects' names in order, 32 bytes each. share: the release share wrapped under the KEK named.
+CREATE TABLE exhibits (
+    exhibit_id BYTEA NOT NULL PRIMARY KEY REFERENCES intakes (exhibit_id),
+    case_id BYTEA NOT NULL REFERENCES cases (case_id),
+    idx BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    held BIGINT NOT NULL,
+    handling TEXT NOT NULL,
+    originator TEXT NOT NULL,
+    consent_judicial BIGINT NOT NULL,
+    consent_onward BIGINT NOT NULL,
+    ring_version BIGINT NOT NULL,
+    group_share BYTEA NOT NULL,
+    manifest_object BYTEA NOT NULL,
+    names BYTEA NOT NULL,
+    sealed_bytes BIGINT NOT NULL,
+    share_commitment BYTEA NOT NULL,
+    kek BYTEA,
+    share BYTEA
+);
+CREATE INDEX exhibits_by_case ON exhibits (case_id, idx);
+
+-- Requests ----------------------------------------------------------------------------------------------------------
+
+-- Nonces of requests that may change something; expires in seconds since 1970.
+CREATE TABLE nonces (
+    keyid BYTEA NOT NULL,
+    nonce BYTEA NOT NULL,
+    expires BIGINT NOT NULL,
+    PRIMARY KEY (keyid, nonce)
+);
+CREATE INDEX nonces_by_expiry ON nonces (expires);
