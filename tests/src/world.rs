@@ -199,7 +199,7 @@ pub fn intake(title: &str) -> Intake {
         "collected":{{"by":"Ana Pop, DIICOT","at":"2026-03-02T10:00:00+02:00","place":"Cluj"}},
         "source":{{"person":"a witness"}},
         "acquisition":{{"method":"export"}},
-        "legal_basis":{{"type":"JIT","identifier":"JIT-7","authority":"DIICOT","state":"RO","valid_from":"2026-01-01"}},
+        "legal_basis":{{"type":"jit","identifier":"JIT-7","authority":"DIICOT","state":"RO","valid_from":"2026-01-01"}},
         "handling":"H0","evaluation":{{"source":"A","information":"1"}},"person_categories":[],
         "special_category":false,"child":false,"review_date":"2031-01-01"}}"#
     );

@@ -142,16 +142,13 @@ async fn a_state_restored_from_an_older_copy_is_refused() {
     let world = World::new().await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let case = case(&ana).await;
-    drop(ana);
+    ana.close().await.must();
     // Bytes written back into the same file keep its identity, as a rolled-back disk image would.
     let database = world.state_of(0, "ana").database();
     let older = fs::read(&database).unwrap();
     let ana = world.reopen(0, "ana").await;
     add(&ana, &world, case, "one", 10).await;
-    drop(ana);
-    for file in [database.clone(), database.with_extension("db-wal")] {
-        let _absent = fs::OpenOptions::new().write(true).truncate(true).open(file);
-    }
+    ana.close().await.must();
     fs::write(&database, older).unwrap();
     let ana = world.reopen(0, "ana").await;
     assert!(matches!(ana.refresh(case).await, Err(AgentError::Cloned)));
