@@ -45,7 +45,7 @@ struct From {
 /// One path with its method and the function that answers it.
 macro_rules! routes {
     ($($method:ident $path:literal => $handler:path),* $(,)?) => {
-        /// Every path with its method, as `docs/spec/http.md` and the OpenAPI document list them.
+        /// Every path with its method, as `docs/spec/http.md` and `openapi.json` list them.
         #[cfg(test)]
         pub(crate) const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
 

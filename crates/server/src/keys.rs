@@ -37,7 +37,7 @@ pub(crate) fn create_log_key(path: &Path, origin: &Origin) -> Result<LogSigner, 
     let seed = random::<32>().map_err(no_random)?;
     let signer = signer(path, origin, &seed)?;
     let id = signer.log_key().verifier_key().id();
-    let id: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hexadecimal(id.as_bytes());
     let line = format!("PRIVATE+KEY+{origin}+{id}+{}\n", STANDARD.encode([&[1][..], &seed].concat()));
     durable::write_new_secret(path, line.as_bytes()).map_err(StartError::io("write the log key", path))?;
     Ok(signer)
@@ -68,8 +68,16 @@ fn signer(path: &Path, origin: &Origin, seed: &[u8; 32]) -> Result<LogSigner, St
         .map_err(|_| StartError::Key { path: path.to_owned(), message: "no note key can be made of it" })
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    use core::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string succeeds");
+        text
+    })
+}
+
 fn id_text(id: KekId) -> String {
-    id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(id.as_bytes())
 }
 
 /// The folders of key-encryption keys, and the key that wraps new shares.

@@ -7,8 +7,6 @@
 //! It is trusted with availability alone: it opens nothing, and what it says of the log is proved by what it signs. State lies in the
 //! database, the objects, the KEK folders and one head file for each process. `docs/spec/http.md` is the contract.
 
-#![cfg_attr(test, expect(clippy::too_many_lines, reason = "a scenario reads better in one piece"))]
-
 mod auth;
 mod clock;
 pub mod config;

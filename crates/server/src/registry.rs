@@ -2,25 +2,24 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use custodia_core::custody::body::Body;
 use custodia_core::custody::facts::DeviceFacts;
-use custodia_core::custody::intent::{Intent, UnverifiedIntent};
+use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
+use custodia_core::custody::kind::Concern;
 use custodia_core::custody::record::{Core, Outcome};
+use custodia_core::custody::registry_act::{self, RegistryActError};
 use custodia_core::digest::Sha256Digest;
-use custodia_core::identity::{
-    AsOf, Certificate, CertificateId, Registry, RegistryError, RegistrySeq, RevocationTarget, Standing, TrustPin, UnverifiedCertificate,
-    UnverifiedTrustList,
-};
+use custodia_core::identity::{AsOf, Certificate, CertificateId, Registry, RegistrySeq, Standing, TrustPin};
 use custodia_core::ids::CaseId;
 use custodia_core::time::LogTime;
-use ed25519_dalek::VerifyingKey;
 
+use crate::error::Refusal;
 use crate::store::{Conn, StoreError, log};
 
 /// The registry, and how far in its chain it has read.
 #[derive(Debug, Clone)]
 pub(crate) struct Mirror {
     registry: Registry,
+    pin: TrustPin,
     /// Number of the next record in the chain; refused ones count too.
     next: u64,
 }
@@ -35,7 +34,7 @@ pub(crate) enum RegistryFault {
 
 impl Mirror {
     const fn new(pin: TrustPin) -> Self {
-        Self { registry: Registry::new(pin), next: 0 }
+        Self { registry: Registry::new(pin), pin, next: 0 }
     }
 
     /// The moment after the last record read.
@@ -67,45 +66,29 @@ impl Mirror {
         Some((facts, matches!(standing, Standing::Revoked(_))))
     }
 
-    /// The key of an office root on the trust list that counts now; for the very first list, of a root that it names itself.
-    pub fn root_key(&self, id: Sha256Digest, intent: &Intent) -> Option<VerifyingKey> {
-        let id = CertificateId::from_digest(id);
-        if let Some(list) = self.registry.trust_list(RegistrySeq::new(self.next)) {
-            return list.root(id).map(|(_, root)| *root.certificate.key());
-        }
-        let Body::TrustList(body) = &intent.body else { return None };
-        let list = UnverifiedTrustList::parse(body.list.as_bytes()).ok()?;
-        let mut roots = list.claimed_offices().iter().flat_map(|office| &office.roots);
-        roots.find(|root| root.certificate.id() == id).map(|root| *root.certificate.key())
+    /// Checks the signature of an identity act under the root that it names.
+    pub fn verify(&self, intent: UnverifiedIntent) -> Result<SignedIntent, Refusal> {
+        registry_act::verify(&self.registry, &self.pin, intent).map_err(|error| match error {
+            RegistryActError::Malformed(_) | RegistryActError::OtherKind => Refusal::Malformed(error.to_string()),
+            other => Refusal::NotAuthenticated(other.to_string()),
+        })
     }
 
     /// Applies an identity act, or says why it is refused; then nothing changed. It will stand at the next place of the chain.
-    pub fn apply(&mut self, intent: &Intent, signer: Sha256Digest, time: LogTime) -> Result<(), RegistryFault> {
+    pub fn apply(&mut self, intent: &SignedIntent, time: LogTime) -> Result<(), RegistryFault> {
         let at = AsOf { seq: RegistrySeq::new(self.next), time };
-        let signer = CertificateId::from_digest(signer);
-        let registry = &mut self.registry;
-        let malformed = |error: &dyn std::fmt::Display| RegistryFault::Malformed(error.to_string());
-        let outcome = match &intent.body {
-            Body::TrustList(body) => {
-                let list = UnverifiedTrustList::parse(body.list.as_bytes()).map_err(|error| malformed(&error))?;
-                registry.apply_trust_list(list, signer, at).map(|_| ())
-            }
-            Body::DeviceEnrol(body) => {
-                let certificate = UnverifiedCertificate::parse(&body.certificate.0).map_err(|error| malformed(&error))?;
-                registry.enrol(certificate, signer, at).map(|_| ())
-            }
-            Body::DeviceRevoke(body) => registry.revoke(RevocationTarget::Device(body.device), body.reason, signer, at),
-            _ => return Err(RegistryFault::Malformed("this kind of act is not taken by the registry".to_owned())),
-        };
-        outcome.map_err(|error: RegistryError| match error.rule() {
-            Some(rule) => RegistryFault::Rule { id: rule.id(), demands: error.to_string() },
-            None => RegistryFault::Malformed(error.to_string()),
+        registry_act::apply(&mut self.registry, intent, at).map_err(|error| match error {
+            RegistryActError::Registry(fault) => match fault.rule() {
+                Some(rule) => RegistryFault::Rule { id: rule.id(), demands: fault.to_string() },
+                None => RegistryFault::Malformed(fault.to_string()),
+            },
+            other => RegistryFault::Malformed(other.to_string()),
         })?;
         self.next += 1;
         Ok(())
     }
 
-    /// Passes over a refused record of the chain.
+    /// Passes over a record of the chain that changes nothing: a refused one, or a reading of the whole log.
     pub fn pass_over(&mut self) {
         self.next += 1;
     }
@@ -125,13 +108,13 @@ impl Mirror {
     }
 
     fn take(&mut self, core: &Core) -> Result<(), StoreError> {
-        if core.outcome != Outcome::Accepted {
+        let intent = UnverifiedIntent::parse(&core.intent).map_err(|_| StoreError::Corrupt("an identity record's intent"))?;
+        if core.outcome != Outcome::Accepted || intent.unverified().kind().concern() != Concern::Registry {
             self.pass_over();
             return Ok(());
         }
-        let intent = UnverifiedIntent::parse(&core.intent).map_err(|_| StoreError::Corrupt("an identity record's intent"))?;
-        let signer = intent.signer();
-        self.apply(intent.unverified(), signer, core.time).map_err(|_| StoreError::Corrupt("an identity record that its rules refuse"))
+        let intent = self.verify(intent).map_err(|_| StoreError::Corrupt("an identity record's signature"))?;
+        self.apply(&intent, core.time).map_err(|_| StoreError::Corrupt("an identity record that its rules refuse"))
     }
 }
 

@@ -96,7 +96,7 @@ impl Vault {
     ///
     /// # Errors
     /// Another form, another signer than the caller, a signature that does not verify: nothing of it is entered.
-    pub fn intent_of(&self, caller: &Caller, text: &str, case: CaseId) -> Result<SignedIntent, Refusal> {
+    pub fn intent_of(caller: &Caller, text: &str, case: CaseId) -> Result<SignedIntent, Refusal> {
         let intent = UnverifiedIntent::parse(text).map_err(|error| Refusal::Malformed(error.to_string()))?;
         if intent.signer() != caller.id() {
             return Err(Refusal::NotAuthenticated("the intent is signed by another device than the request".to_owned()));
@@ -119,9 +119,7 @@ impl Vault {
         let mut conn = self.store.read().await?;
         let mirror = self.registry.refreshed(&mut conn).await?;
         drop(conn);
-        let unknown = || Refusal::NotAuthenticated("the signer is no office root of the trust list in force".to_owned());
-        let key = mirror.root_key(intent.signer(), intent.unverified()).ok_or_else(unknown)?;
-        let intent = intent.verify(&key).map_err(|error| Refusal::NotAuthenticated(error.to_string()))?;
+        let intent = mirror.verify(intent)?;
         self.enter_one(Act { intent, attachment: Attachment::None }).await
     }
 

@@ -12,6 +12,7 @@ use super::{From, Shared, id, json};
 use crate::auth::{Caller, Signed};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment, ChangeMessage};
+use crate::vault::Vault;
 
 /// The most grants that go with one commit.
 const MAX_GRANTS: usize = 4096;
@@ -39,7 +40,7 @@ pub(super) async fn list(shared: web::Data<Shared>, caller: Caller) -> Result<Ht
 pub(super) async fn create(shared: web::Data<Shared>, request: Signed<CreateCase>) -> Result<HttpResponse, Refusal> {
     let Signed { caller, body } = request;
     let case = UnverifiedIntent::parse(&body.intent).map_err(|error| Refusal::Malformed(error.to_string()))?.unverified().case;
-    let intent = shared.vault.intent_of(&caller, &body.intent, case)?;
+    let intent = Vault::intent_of(&caller, &body.intent, case)?;
     if intent.kind() != Kind::CaseCreate {
         return Err(Refusal::Malformed("only case.create is taken here".to_owned()));
     }
@@ -76,7 +77,7 @@ pub(super) async fn change(
     if body.grants.len() > MAX_GRANTS {
         return Err(Refusal::TooLarge("the list of grants"));
     }
-    let intent = shared.vault.intent_of(&caller, &body.intent, case)?;
+    let intent = Vault::intent_of(&caller, &body.intent, case)?;
     if intent.kind() != Kind::MemberChange {
         return Err(Refusal::Malformed("only member.change is taken here".to_owned()));
     }
@@ -84,13 +85,13 @@ pub(super) async fn change(
         ChangeMessage { commit: body.commit.0, welcome: body.welcome.map(|bytes| bytes.0), ring_row: body.ring_row.map(|bytes| bytes.0) };
     let mut acts = vec![Act { intent, attachment: Attachment::Change(message) }];
     for grant in body.grants {
-        acts.push(grant_act(&shared, &caller, case, grant)?);
+        acts.push(grant_act(&caller, case, grant)?);
     }
     Ok(json(&Changed { receipts: shared.vault.enter(acts).await? }))
 }
 
-fn grant_act(shared: &Shared, caller: &Caller, case: CaseId, grant: GrantUpload) -> Result<Act, Refusal> {
-    let intent = shared.vault.intent_of(caller, &grant.intent, case)?;
+fn grant_act(caller: &Caller, case: CaseId, grant: GrantUpload) -> Result<Act, Refusal> {
+    let intent = Vault::intent_of(caller, &grant.intent, case)?;
     if intent.kind() != Kind::Disclosure {
         return Err(Refusal::Malformed("a grant is accounted for by a disclosure".to_owned()));
     }
@@ -103,13 +104,13 @@ pub(super) async fn grant(
     request: Signed<GrantUpload>,
 ) -> Result<HttpResponse, Refusal> {
     let Signed { caller, body } = request;
-    let act = grant_act(&shared, &caller, id(&case, "case id")?, body)?;
+    let act = grant_act(&caller, id(&case, "case id")?, body)?;
     Ok(json(&Acknowledged { receipt: shared.vault.enter_one(act).await? }))
 }
 
 pub(super) async fn act(shared: web::Data<Shared>, case: web::Path<String>, request: Signed<ActRequest>) -> Result<HttpResponse, Refusal> {
     let Signed { caller, body } = request;
-    let intent = shared.vault.intent_of(&caller, &body.intent, id(&case, "case id")?)?;
+    let intent = Vault::intent_of(&caller, &body.intent, id(&case, "case id")?)?;
     if !matches!(intent.kind(), Kind::MemberLeave | Kind::GroupReport) {
         return Err(Refusal::Malformed("only member.leave and group.report are taken here".to_owned()));
     }

@@ -11,7 +11,7 @@ use super::{From, Shared, id, json};
 use crate::auth::{Caller, Signed, declared_length, read_body};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment, acts};
-use crate::vault::Range;
+use crate::vault::{Range, Vault};
 
 type Exhibit = web::Path<(String, String)>;
 type Object = web::Path<(String, String, String)>;
@@ -33,7 +33,7 @@ pub(super) async fn collect(shared: web::Data<Shared>, path: Exhibit, request: S
 pub(super) async fn act(shared: web::Data<Shared>, path: Exhibit, request: Signed<ActRequest>) -> Result<HttpResponse, Refusal> {
     let (case, exhibit) = ids(&path)?;
     let vault = &shared.vault;
-    let intent = vault.intent_of(&request.caller, &request.body.intent, case)?;
+    let intent = Vault::intent_of(&request.caller, &request.body.intent, case)?;
     if intent.exhibit != Some(exhibit) {
         return Err(Refusal::Malformed("the intent names another exhibit than the path".to_owned()));
     }

@@ -11,6 +11,7 @@ use super::{From, Shared, json};
 use crate::auth::{Caller, Signed, read_body};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment};
+use crate::vault::Vault;
 
 pub(super) async fn server(shared: web::Data<Shared>) -> HttpResponse {
     json(&shared.vault.info())
@@ -62,7 +63,7 @@ pub(super) async fn read(shared: web::Data<Shared>, request: Signed<ReadLog>) ->
     if intent.unverified().kind() != Kind::LogRead {
         return Err(Refusal::Malformed("only log.read is taken here".to_owned()));
     }
-    let intent = shared.vault.intent_of(&request.caller, &request.body.intent, case)?;
+    let intent = Vault::intent_of(&request.caller, &request.body.intent, case)?;
     let receipt = shared.vault.enter_one(Act { intent, attachment: Attachment::None }).await?;
     Ok(json(&Acknowledged { receipt }))
 }

@@ -150,12 +150,8 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
 
 async fn registry_act(vault: &Vault, conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent) -> Result<u64, ActFailure> {
     let log = facts::log_facts(vault, conn, growing, intent).await?;
-    let nobody = facts::registry_only(log);
-    rules::judge(intent, &nobody)?;
-    let first = growing.mirror.registry().head().is_none();
-    growing.mirror.apply(intent, intent.signer(), growing.time).map_err(|fault| match fault {
-        // Before the pinned list nobody is known, so nobody's refusal is entered.
-        RegistryFault::Rule { demands, .. } if first => ActFailure::Other(Refusal::NotAuthenticated(demands)),
+    rules::judge_log(intent, &log)?;
+    growing.mirror.apply(intent, growing.time).map_err(|fault| match fault {
         RegistryFault::Rule { id, demands } => ActFailure::Rule(BrokenRule { id, demands }),
         RegistryFault::Malformed(message) => ActFailure::Other(Refusal::Malformed(message)),
     })?;

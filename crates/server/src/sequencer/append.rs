@@ -1,7 +1,9 @@
 //! Appending one record: its place in the log and in its chains, salts, commitment, leaf.
 
 use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::kind::Concern;
 use custodia_core::custody::record::{Core, Outcome, Place, Record, RuleId, Salt};
+use custodia_core::ids::CaseId;
 use custodia_core::log::merkle::{Frontier, TreeSize, leaf_hash};
 use custodia_core::time::LogTime;
 
@@ -45,15 +47,12 @@ pub(super) async fn refusal(
         return Err(Refusal::TooMany("this device had too many acts refused within the hour"));
     }
     let rule = RuleId::new(rule).map_err(|_| Refusal::Internal("a rule's id does not fit a record"))?;
-    let index = append(conn, growing, intent, Outcome::Refused(rule), false).await?;
-    if intent.case == custodia_core::ids::CaseId::REGISTRY {
-        growing.mirror.pass_over();
-    }
-    Ok(index)
+    append(conn, growing, intent, Outcome::Refused(rule), false).await
 }
 
 async fn append(conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent, outcome: Outcome, opens: bool) -> Result<u64, Refusal> {
     let index = growing.frontier.size().get();
+    let accepted = outcome == Outcome::Accepted;
     let exhibit = match intent.exhibit {
         Some(id) => Some(Place::after(id, log::exhibit_head(conn, id).await?)),
         None => None,
@@ -78,5 +77,9 @@ async fn append(conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent, o
     let leaf = leaf_hash(&record.commitment().entry());
     let nodes = growing.frontier.append(leaf).map_err(|_| Refusal::Unavailable("the log is full".to_owned()))?;
     log::insert_nodes(conn, &nodes).await?;
+    let changes_registry = accepted && intent.kind().concern() == Concern::Registry;
+    if intent.case == CaseId::REGISTRY && !changes_registry {
+        growing.mirror.pass_over();
+    }
     Ok(index)
 }

@@ -176,9 +176,9 @@ async fn undisclosed(conn: &mut Conn, intent: &SignedIntent, body: &MemberChange
     let first_ring = cases::member(conn, intent.case, intent.signer()).await?.map_or(u32::MAX, |member| member.first_ring);
     let mut missing = 0;
     for exhibit in exhibits::exhibits_of(conn, intent.case).await? {
-        let granted = cases::is_granted(conn, exhibit.exhibit, intent.signer()).await?;
+        let granted = cases::is_granted(conn, exhibit.id, intent.signer()).await?;
         if parse_state(&exhibit.state)? != ExhibitState::Erased && may_open(first_ring, granted, exhibit.ring_version) {
-            missing += full.iter().filter(|device| !disclosed.contains(&(**device, exhibit.exhibit))).count();
+            missing += full.iter().filter(|device| !disclosed.contains(&(**device, exhibit.id))).count();
         }
     }
     Ok(missing)

@@ -48,7 +48,7 @@ pub(super) async fn apply(
         return Err(Refusal::DigestMismatch("the release share is not the one that the intent commits to").into());
     }
     let row = exhibits::Exhibit {
-        exhibit,
+        id: exhibit,
         case: intent.case,
         index,
         state: state_text(ExhibitState::Active).to_owned(),

@@ -1,10 +1,9 @@
 //! The facts over which an act is judged, read inside the turn. A replay gathers the same from records alone (`custody::world`).
 
 use custodia_core::custody::body::{Body, Disclosure, Handling};
-use custodia_core::custody::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, Facts, LogFacts, Membership};
+use custodia_core::custody::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LogFacts, Membership};
 use custodia_core::custody::intent::{Intent, SignedIntent};
 use custodia_core::digest::Sha256Digest;
-use custodia_core::identity::Role;
 use custodia_core::ids::OfficeId;
 use custodia_core::log::merkle::TreeSize;
 
@@ -27,13 +26,6 @@ pub(super) async fn log_facts<'a>(
         None => None,
     };
     Ok(LogFacts { origin: vault.signer.origin().as_str(), time: growing.time, root_at_seen })
-}
-
-/// Facts for an act of the registry, whose actor is an office and no device: the rules of custody ask no more of it.
-pub(super) fn registry_only(log: LogFacts<'_>) -> Facts<'_> {
-    let office: OfficeId = "registry".parse().expect("a constant office id has its form");
-    let actor = DeviceFacts { good_standing: false, role: Role::Administrator, office };
-    Facts { log, actor, case: None, exhibit: None, change: None }
 }
 
 /// All facts for an act of a device.

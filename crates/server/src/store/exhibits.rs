@@ -63,7 +63,7 @@ pub(crate) struct WrappedShare {
 /// An exhibit as it is kept; without its list of objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exhibit {
-    pub exhibit: ExhibitId,
+    pub id: ExhibitId,
     pub case: CaseId,
     /// Index of its collection.
     pub index: u64,
@@ -90,7 +90,7 @@ pub(crate) async fn insert_exhibit(conn: &mut Conn, new: &Exhibit, names: &[u8])
     sql("INSERT INTO exhibits (exhibit_id, case_id, idx, state, held, handling, originator, consent_judicial, consent_onward, ring_version, \
          group_share, manifest_object, sealed_bytes, share_commitment, kek, share, names) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
-    .bytes(new.exhibit.as_bytes())
+    .bytes(new.id.as_bytes())
     .bytes(new.case.as_bytes())
     .number(new.index)
     .text(&new.state)
@@ -124,7 +124,7 @@ macro_rules! select_exhibits {
 
 fn exhibit_of(mut row: Fields) -> Result<Exhibit, StoreError> {
     Ok(Exhibit {
-        exhibit: row.exhibit()?,
+        id: row.exhibit()?,
         case: row.case()?,
         index: row.number()?,
         state: row.text()?,

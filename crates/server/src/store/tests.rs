@@ -1,1 +1,48 @@
+use super::*;
+use crate::store::devices::{forget_nonces, remember_nonce};
+use custodia_core::digest::Sha256Digest;
 
+async fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&format!("sqlite://{}?mode=rwc", folder.path().join("test.sqlite").display())).await.unwrap();
+    (folder, store)
+}
+
+#[tokio::test]
+async fn a_nonce_is_remembered_once_until_it_expires() {
+    let (_folder, store) = store().await;
+    let keyid = Sha256Digest::of(&[b"device"]);
+    let mut write = store.write().await.unwrap();
+    assert!(remember_nonce(write.conn(), keyid, &[1; 16], 100).await.unwrap());
+    assert!(!remember_nonce(write.conn(), keyid, &[1; 16], 100).await.unwrap());
+    assert!(remember_nonce(write.conn(), Sha256Digest::of(&[b"other"]), &[1; 16], 100).await.unwrap());
+    forget_nonces(write.conn(), 101).await.unwrap();
+    assert!(remember_nonce(write.conn(), keyid, &[1; 16], 200).await.unwrap());
+    write.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_leaves_no_trace_and_a_part_is_taken_back_alone() {
+    let (_folder, store) = store().await;
+    let keyid = Sha256Digest::of(&[b"device"]);
+    let mut write = store.write().await.unwrap();
+    remember_nonce(write.conn(), keyid, &[1; 16], 100).await.unwrap();
+    drop(write);
+    let mut write = store.write().await.unwrap();
+    assert!(remember_nonce(write.conn(), keyid, &[1; 16], 100).await.unwrap());
+    let mut part = write.part().await.unwrap();
+    assert!(remember_nonce(&mut part, keyid, &[2; 16], 100).await.unwrap());
+    part.rollback().await.unwrap();
+    write.commit().await.unwrap();
+    let mut write = store.write().await.unwrap();
+    assert!(!remember_nonce(write.conn(), keyid, &[1; 16], 100).await.unwrap());
+    assert!(remember_nonce(write.conn(), keyid, &[2; 16], 100).await.unwrap());
+}
+
+#[tokio::test]
+async fn numbers_past_the_column_are_refused_not_wrapped() {
+    let (_folder, store) = store().await;
+    let mut write = store.write().await.unwrap();
+    let refused = remember_nonce(write.conn(), Sha256Digest::of(&[b"device"]), &[1; 16], u64::MAX).await;
+    assert!(matches!(refused, Err(StoreError::NumberTooLarge)));
+}

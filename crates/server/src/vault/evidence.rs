@@ -32,7 +32,7 @@ pub(crate) type Range = core::ops::Range<u64>;
 /// What a member may know of an exhibit.
 pub(super) fn exhibit_row(exhibit: Exhibit) -> Result<ExhibitRow, StoreError> {
     Ok(ExhibitRow {
-        exhibit: exhibit.exhibit,
+        exhibit: exhibit.id,
         state: match parse_state(&exhibit.state)? {
             ExhibitState::Quarantined => ExhibitStateText::Quarantined,
             ExhibitState::Active => ExhibitStateText::Active,
@@ -94,7 +94,7 @@ impl Vault {
 
     /// Enters a collection.
     pub async fn collect(&self, caller: &Caller, case: CaseId, exhibit: ExhibitId, request: Collect) -> Result<Receipt, Refusal> {
-        let intent = self.intent_of(caller, &request.intent, case)?;
+        let intent = Self::intent_of(caller, &request.intent, case)?;
         if intent.exhibit != Some(exhibit) {
             return Err(Refusal::Malformed("the intent names another exhibit than the path".to_owned()));
         }

@@ -66,7 +66,13 @@ pub(super) async fn receipt(conn: &mut Conn, index: u64, shown: Shown) -> Result
     let nodes = Nodes::read(conn, places).await?;
     let proof = inclusion_proof(leaf, size, |id| nodes.get(id).map_err(|_| MerkleError::RootMismatch))
         .map_err(|_| Refusal::Internal("a proof cannot be made"))?;
-    Ok(Receipt { v: 1, record: view(record, shown), proof: digests(proof.hashes()), checkpoint })
+    let committed = record.commitment;
+    let record = view(record, shown);
+    if record.open().is_ok_and(|opened| opened.commitment == committed) {
+        Ok(Receipt { v: 1, record, proof: digests(proof.hashes()), checkpoint })
+    } else {
+        Err(StoreError::Corrupt("a record that does not have its commitment").into())
+    }
 }
 
 impl Vault {

@@ -1,0 +1,213 @@
+//! Evidence: intake, collection, openings, objects, erasure.
+
+use custodia_api::error::ErrorCode;
+use custodia_api::messages::{Acknowledged, Act, Collect, Exhibits, Objects, RecordsPage, Released};
+use custodia_core::custody::body::{Body, Collection, Consultation, Erasure, Handling, ViewMode};
+use custodia_core::custody::intent::{ChainSeen, Intent};
+use custodia_core::custody::kind::Purpose;
+use custodia_core::custody::wire::Base64;
+use custodia_core::digest::{Blake3Digest, Sha256Digest};
+use custodia_core::ids::ExhibitId;
+use custodia_core::secret::Secret32;
+
+use super::world::{CASE, TestDevice, World};
+use crate::shares;
+
+const EXHIBIT: ExhibitId = ExhibitId::from_bytes([0xe1; 16]);
+const SHARE: [u8; 32] = [0x5e; 32];
+const MANIFEST: &[u8] = b"sealed manifest";
+const SEGMENTS: [&[u8]; 2] = [b"sealed segment one", b"sealed segment two"];
+
+fn exhibit() -> String {
+    format!("/v1/cases/{CASE}/exhibits/{EXHIBIT}")
+}
+
+fn object(bytes: &[u8]) -> String {
+    format!("{}/objects/{}", exhibit(), Blake3Digest::of(bytes))
+}
+
+fn collection(world: &mut World, device: &TestDevice) -> Collect {
+    let names: Vec<Blake3Digest> = SEGMENTS.iter().map(|segment| Blake3Digest::of(segment)).collect();
+    let body = Collection {
+        manifest_commitment: Sha256Digest::of(&[b"manifest"]),
+        manifest_object: Blake3Digest::of(MANIFEST),
+        objects: 2,
+        objects_digest: shares::objects_digest(&names),
+        sealed_bytes: SEGMENTS.iter().map(|segment| segment.len() as u64).sum(),
+        exhibit_key_commitment: Sha256Digest::of(&[b"key"]),
+        release_share_commitment: shares::commitment(EXHIBIT, &Secret32::from_bytes(SHARE)),
+        ring_version: 1,
+        handling: Handling::H0,
+        review: "2030-01-01".to_owned(),
+        derivation: None,
+    };
+    let mut intent = world.intent(CASE, Body::Collection(body));
+    intent.exhibit = Some(EXHIBIT);
+    let intent = intent.sign(device.id(), &device.key).unwrap();
+    Collect { intent: intent.text().to_owned(), objects: names, release_share: Base64(SHARE.to_vec()), group_share: Base64(vec![3; 104]) }
+}
+
+/// A member with one collected exhibit.
+async fn collected(world: &mut World) -> TestDevice {
+    world.begin().await;
+    let ana = world.prosecutor(11).await;
+    world.found(&ana, CASE).await;
+    for bytes in SEGMENTS.into_iter().chain([MANIFEST]) {
+        assert_eq!(world.put(&ana, &object(bytes), bytes).await.status, 204);
+    }
+    let request = collection(world, &ana);
+    let receipt = world.post(&ana, &exhibit(), &request).await.json::<Acknowledged>().receipt;
+    world.verify(&receipt);
+    ana
+}
+
+async fn act(world: &mut World, device: &TestDevice, body: Body, purpose: Option<Purpose>) -> Act {
+    let page: RecordsPage = world.get(device, &format!("{}/records?from=0", exhibit())).await.json();
+    let last = page.records.last().unwrap().open().unwrap();
+    let mut intent: Intent = world.intent(CASE, body);
+    intent.exhibit = Some(EXHIBIT);
+    intent.purpose = purpose;
+    intent.chain_seen = Some(ChainSeen { seq: last.exhibit.unwrap().unwrap().seq.0, commitment: last.commitment.0 });
+    Act { intent: intent.sign(device.id(), &device.key).unwrap().text().to_owned() }
+}
+
+async fn consultation(world: &mut World, device: &TestDevice) -> Act {
+    act(world, device, Body::Consultation(Consultation { mode: ViewMode::View }), Some(Purpose::Investigation)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors() {
+    let mut world = World::new().await;
+    let ana = collected(&mut world).await;
+    world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::NotFound);
+    let request = consultation(&mut world, &ana).await;
+    let acts = format!("{}/acts", exhibit());
+    let released: Released = world.post(&ana, &acts, &request).await.json();
+    world.verify(&released.receipt);
+    assert_eq!(released.release_share.0, SHARE);
+    assert_eq!(released.manifest_object, Blake3Digest::of(MANIFEST));
+    for (name, segment) in released.objects.iter().zip(SEGMENTS) {
+        let answer = world.get(&ana, &format!("{}/objects/{name}", exhibit())).await;
+        assert_eq!((answer.status, answer.body.as_slice()), (200, segment));
+    }
+    let mut part = world.request(&ana, "GET", &object(SEGMENTS[0]), Vec::new());
+    part.headers.push(("range".to_owned(), "bytes=7-13".to_owned()));
+    let answer = world.send(&part).await;
+    assert_eq!((answer.status, answer.body.as_slice()), (206, &b"segment"[..]));
+    let mut beyond = world.request(&ana, "GET", &object(SEGMENTS[0]), Vec::new());
+    beyond.headers.push(("range".to_owned(), "bytes=7-999".to_owned()));
+    world.send(&beyond).await.refused(ErrorCode::Malformed);
+
+    // A retry has the same receipt; a day later the share is not given again for the old intent.
+    let again: Released = world.post(&ana, &acts, &request).await.json();
+    assert_eq!(again.receipt, released.receipt);
+    world.clock.advance(25 * 3600);
+    let late = world.post(&ana, &acts, &request).await.refused(ErrorCode::NotPermitted);
+    assert_eq!(late.rule.as_deref(), Some("REC-06"));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collection_waits_for_every_object_and_is_exactly_what_was_signed() {
+    let mut world = World::new().await;
+    world.begin().await;
+    let ana = world.prosecutor(11).await;
+    world.found(&ana, CASE).await;
+    let request = collection(&mut world, &ana);
+    world.post(&ana, &exhibit(), &request).await.refused(ErrorCode::ObjectsMissing);
+    world.put(&ana, &object(MANIFEST), SEGMENTS[0]).await.refused(ErrorCode::DigestMismatch);
+    for bytes in [SEGMENTS[0], MANIFEST] {
+        assert_eq!(world.put(&ana, &object(bytes), bytes).await.status, 204);
+        assert_eq!(world.put(&ana, &object(bytes), bytes).await.status, 204, "uploading again is harmless");
+    }
+    world.post(&ana, &exhibit(), &request).await.refused(ErrorCode::ObjectsMissing);
+    assert_eq!(world.put(&ana, &object(SEGMENTS[1]), SEGMENTS[1]).await.status, 204);
+    let listed: Objects = world.get(&ana, &format!("{}/objects", exhibit())).await.json();
+    assert_eq!(listed.objects.len(), 3);
+
+    let mut reordered = request.clone();
+    reordered.objects.reverse();
+    world.post(&ana, &exhibit(), &reordered).await.refused(ErrorCode::DigestMismatch);
+    let mut other_share = request.clone();
+    other_share.release_share.0[0] ^= 1;
+    world.post(&ana, &exhibit(), &other_share).await.refused(ErrorCode::DigestMismatch);
+    world.post(&ana, &exhibit(), &request).await.json::<Acknowledged>();
+    world.put(&ana, &object(b"more"), b"more").await.refused(ErrorCode::Conflict);
+    let exhibits: Exhibits = world.get(&ana, &format!("/v1/cases/{CASE}/exhibits")).await.json();
+    assert_eq!(exhibits.exhibits.len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first() {
+    let mut world = World::new().await;
+    let ana = collected(&mut world).await;
+    let ion = world.prosecutor(12).await;
+    world.put(&ion, &object(SEGMENTS[0]), SEGMENTS[0]).await.refused(ErrorCode::NotFound);
+    let own = custodia_core::ids::CaseId::from_bytes([0xcb; 16]);
+    world.found(&ion, own).await;
+    let path = format!("/v1/cases/{own}/exhibits/{EXHIBIT}/objects/{}", Blake3Digest::of(SEGMENTS[0]));
+    world.put(&ion, &path, SEGMENTS[0]).await.refused(ErrorCode::Conflict);
+    world.get(&ion, &path).await.refused(ErrorCode::NotFound);
+    world.get(&ion, &format!("/v1/cases/{own}/exhibits/{EXHIBIT}/objects")).await.refused(ErrorCode::NotFound);
+    world.get(&ana, &format!("/v1/cases/{own}/exhibits")).await.refused(ErrorCode::NotFound);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_was_damaged_in_the_store_is_not_given_out() {
+    let mut world = World::new().await;
+    let ana = collected(&mut world).await;
+    let request = consultation(&mut world, &ana).await;
+    world.post(&ana, &format!("{}/acts", exhibit()), &request).await.json::<Released>();
+    let file = world.folder.path().join("objects").join(EXHIBIT.to_string()).join(Blake3Digest::of(SEGMENTS[0]).to_string());
+    std::fs::write(file, b"forged segment one").unwrap();
+    world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::Unavailable);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_erased_opens_no_more_and_its_records_stay() {
+    let mut world = World::new().await;
+    let ana = collected(&mut world).await;
+    let acts = format!("{}/acts", exhibit());
+    let opening = consultation(&mut world, &ana).await;
+    let released: Released = world.post(&ana, &acts, &opening).await.json();
+
+    let hold = act(&mut world, &ana, Body::HoldPlace(custodia_core::custody::body::Nothing {}), None).await;
+    world.post(&ana, &acts, &hold).await.json::<Acknowledged>();
+    let records = vec![released.receipt.record.index];
+    let erasure = Body::Erasure(Erasure { records: records.clone() });
+    let held = act(&mut world, &ana, erasure, Some(Purpose::VictimProtection)).await;
+    assert_eq!(world.post(&ana, &acts, &held).await.refused(ErrorCode::NotPermitted).rule.as_deref(), Some("ACC-08"));
+    let lift = act(&mut world, &ana, Body::HoldLift(custodia_core::custody::body::Nothing {}), None).await;
+    world.post(&ana, &acts, &lift).await.json::<Acknowledged>();
+    let erasure = Body::Erasure(Erasure { records });
+    let erasure = act(&mut world, &ana, erasure, Some(Purpose::VictimProtection)).await;
+    world.post(&ana, &acts, &erasure).await.json::<Acknowledged>();
+
+    world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::NotFound);
+    let opening = consultation(&mut world, &ana).await;
+    let refused = world.post(&ana, &acts, &opening).await.refused(ErrorCode::NotPermitted);
+    assert_eq!(refused.rule.as_deref(), Some("ACC-04"));
+    assert!(!world.folder.path().join("objects").join(EXHIBIT.to_string()).join(Blake3Digest::of(SEGMENTS[0]).to_string()).exists());
+    let page: RecordsPage = world.get(&ana, &format!("{}/records?from=0", exhibit())).await.json();
+    let mut previous = None;
+    for record in &page.records {
+        let opened = record.open().unwrap();
+        assert_eq!(opened.exhibit.unwrap().unwrap().previous, previous);
+        previous = Some(opened.commitment);
+    }
+    assert!(page.records[1].open().unwrap().core.is_none(), "the payload is gone, its commitment and links stay");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_holds_no_release_share_in_the_clear() {
+    let mut world = World::new().await;
+    let _ana = collected(&mut world).await;
+    world.stop().await;
+    for (path, bytes) in world.database_files() {
+        assert!(bytes.windows(32).all(|window| window != SHARE), "{}", path.display());
+    }
+}
