@@ -94,7 +94,7 @@ impl Mirror {
     }
 
     /// Reads what the chain holds beyond what was read.
-    pub async fn catch_up(&mut self, conn: &mut Conn) -> Result<(), StoreError> {
+    async fn catch_up(&mut self, conn: &mut Conn) -> Result<(), StoreError> {
         const PAGE: u64 = 256;
         let head = log::case_head(conn, CaseId::REGISTRY).await?;
         while head.is_some_and(|head| head.seq.0 >= self.next) {
@@ -140,14 +140,14 @@ impl SharedRegistry {
         }
         let mut mirror = Mirror::clone(&current);
         mirror.catch_up(conn).await?;
-        Ok(self.offer(mirror))
+        Ok(self.offer(Arc::new(mirror)))
     }
 
     /// Takes a registry that was read further, unless a later one is here already; answers the later of the two.
-    pub fn offer(&self, mirror: Mirror) -> Arc<Mirror> {
+    pub fn offer(&self, mirror: Arc<Mirror>) -> Arc<Mirror> {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if mirror.next > held.next {
-            *held = Arc::new(mirror);
+            *held = mirror;
         }
         Arc::clone(&held)
     }

@@ -1,5 +1,7 @@
 //! Performing one submission: repeated acts find their first answer, new ones are judged, entered and take effect.
 
+use std::sync::Arc;
+
 use custodia_core::custody::body::{Body, Disclosure};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Concern;
@@ -151,7 +153,7 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
 async fn registry_act(vault: &Vault, conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent) -> Result<u64, ActFailure> {
     let log = facts::log_facts(vault, conn, growing, intent).await?;
     rules::judge_log(intent, &log)?;
-    growing.mirror.apply(intent, growing.time).map_err(|fault| match fault {
+    Arc::make_mut(&mut growing.mirror).apply(intent, growing.time).map_err(|fault| match fault {
         RegistryFault::Rule { id, demands } => ActFailure::Rule(BrokenRule { id, demands }),
         RegistryFault::Malformed(message) => ActFailure::Other(Refusal::Malformed(message)),
     })?;

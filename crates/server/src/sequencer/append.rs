@@ -1,5 +1,7 @@
 //! Appending one record: its place in the log and in its chains, salts, commitment, leaf.
 
+use std::sync::Arc;
+
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Concern;
 use custodia_core::custody::record::{Core, Outcome, Place, Record, RuleId, Salt};
@@ -23,7 +25,8 @@ pub(super) struct Growing {
     pub frontier: Frontier,
     /// The time of every record of the turn: not before the last record's.
     pub time: LogTime,
-    pub mirror: Mirror,
+    /// Shared with all requests until an identity act changes it.
+    pub mirror: Arc<Mirror>,
     /// The size with which the turn began: the last that was signed.
     pub start: TreeSize,
 }
@@ -79,7 +82,7 @@ async fn append(conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent, o
     log::insert_nodes(conn, &nodes).await?;
     let changes_registry = accepted && intent.kind().concern() == Concern::Registry;
     if intent.case == CaseId::REGISTRY && !changes_registry {
-        growing.mirror.pass_over();
+        Arc::make_mut(&mut growing.mirror).pass_over();
     }
     Ok(index)
 }

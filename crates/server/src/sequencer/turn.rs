@@ -51,8 +51,7 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Ve
     let mut write = vault.store.write().await?;
     let start = log::lock_head(&vault.store, write.conn()).await?;
     compare(write.conn(), &start, &head_file).await?;
-    let mut mirror = (*vault.registry.current()).clone();
-    mirror.catch_up(write.conn()).await?;
+    let mirror = vault.registry.refreshed(write.conn()).await?;
     let frontier = read_frontier(write.conn(), start.size).await?;
     if frontier.root() != start.root {
         return Err(Stop::Root);
