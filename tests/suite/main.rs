@@ -1,3 +1,4 @@
 //! End-to-end tests and tidy.
 
+mod agent;
 mod tidy;

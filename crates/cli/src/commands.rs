@@ -1,11 +1,8 @@
 //! One file a command, and what they share: the device at work, its clock, the statement of a reason.
 
-pub mod audit;
 pub mod case;
 pub mod device;
-pub mod dossier;
 pub mod exhibit;
-pub mod log;
 pub mod office;
 pub mod serve;
 pub mod verify;
@@ -18,7 +15,7 @@ use custodia_client::passphrase::Cost;
 use custodia_client::{Agent, Clock, StatePaths, Statement};
 use custodia_core::custody::intent::ClockSource;
 use custodia_core::ids::CaseId;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
@@ -43,7 +40,10 @@ impl From<Reason> for Statement {
 
 /// The operating system's clock, with the machine's zone.
 pub fn clock() -> Clock {
-    Clock::new(ClockSource::Os, || OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc()))
+    Clock::new(ClockSource::Os, || {
+        let zone = chrono::Local::now().offset().local_minus_utc();
+        OffsetDateTime::now_utc().to_offset(UtcOffset::from_whole_seconds(zone).unwrap_or(UtcOffset::UTC))
+    })
 }
 
 /// Folder of the device's state: `--home`, or below the user's data folder.
@@ -83,13 +83,16 @@ pub fn read_text(path: &Path) -> Result<String, Failure> {
     if bytes.len() > limit {
         return Err(Failure::usage(format!("{}: larger than 16 MiB", path.display()), "Check that this is the right file."));
     }
-    String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{}: not text in UTF-8", path.display()), "Check that this is the right file."))
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::usage(format!("{}: not text in UTF-8", path.display()), "Check that this is the right file."))
 }
 
 /// Writes a file that must not exist yet.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     custodia_client::durable_file::create(path, bytes).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::new(Exit::Conflict, format!("{}: exists already", path.display()), "Nothing was written; choose another name."),
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::new(Exit::Conflict, format!("{}: exists already", path.display()), "Nothing was written; choose another name.")
+        }
         _ => Failure::file(path, &error),
     })
 }
@@ -97,7 +100,8 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Reads what an office gives out about its server: origin, log key, trust pin.
 pub fn server_card(path: &Path) -> Result<ServerInfo, Failure> {
     let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display()), "It is the server.json that `custodia serve init` wrote."))
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display()), "It is the server.json that `custodia serve init` wrote."))
 }
 
 /// Finds a case by its id, the beginning of its id, or its title.
@@ -106,7 +110,11 @@ pub async fn find_case(agent: &Agent, text: &str) -> Result<CaseId, Failure> {
     let mut found = cases.iter().filter(|case| case.id.to_string().starts_with(text) || case.title.as_deref() == Some(text));
     match (found.next(), found.next()) {
         (Some(case), None) => Ok(case.id),
-        (None, _) => Err(Failure::new(Exit::NotFound, format!("no case is called {}", terminal::printable(text)), "`custodia case list` shows yours.")),
+        (None, _) => Err(Failure::new(
+            Exit::NotFound,
+            format!("no case is called {}", terminal::printable(text)),
+            "`custodia case list` shows yours.",
+        )),
         (Some(_), Some(_)) => Err(Failure::usage(format!("{} names several cases", terminal::printable(text)), "Give the whole id.")),
     }
 }

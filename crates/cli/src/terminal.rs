@@ -43,7 +43,11 @@ fn read_line(fd: u32) -> Result<String, Failure> {
     let file = File::open(&path).map_err(|error| Failure::file(&path, &error))?;
     BufReader::new(file).read_line(&mut line).map_err(|error| Failure::file(&path, &error))?;
     let text = line.strip_suffix('\n').unwrap_or(&line);
-    if text.is_empty() { Err(Failure::usage("the passphrase on the file descriptor is empty", "Write one line to it.")) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err(Failure::usage("the passphrase on the file descriptor is empty", "Write one line to it."))
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn ask(what: &str, confirm: bool) -> Result<String, Failure> {

@@ -170,6 +170,14 @@ impl Agent {
         }
     }
 
+    /// Ends the work and closes the state.
+    ///
+    /// # Errors
+    /// What the state refuses.
+    pub async fn close(self) -> Result<(), AgentError> {
+        Ok(self.state.close().await?)
+    }
+
     /// The device's request for a certificate, which the office issues one for.
     ///
     /// # Errors

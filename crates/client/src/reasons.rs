@@ -128,18 +128,18 @@ impl Agent {
             .collect::<Result<_, AgentError>>()?;
         Ok((wraps, number))
     }
+}
 
-    /// Opens the reason of an act with a ring key of its case.
-    ///
-    /// # Errors
-    /// [`ExhibitError`] if it does not open: a finding against its actor.
-    pub(crate) fn open_reason(&self, origin: &str, intent: &SignedIntent, ring: &RingKey) -> Result<SealedText, ExhibitError> {
-        let sealed = intent.sealed.as_ref().ok_or(ExhibitError::Bug {
-            part: custodia_core::exhibit::Part::SealedText,
-            why: "the kinds whose reasons are opened carry one",
-        })?;
-        let place = ReasonKeyWrap { case: intent.case, version: RingVersion(sealed.ring.version), intent: intent.id };
-        let key = unwrap::<AwsLcCipher, _>(&place, ring, &WrappedSecret::from_slice(&sealed.ring.wrap.0)?)?;
-        SealedText::open::<AwsLcCipher>(&SealedTextPlace { origin, intent: intent.id }, &key, &sealed.message.0)
-    }
+/// Opens the reason of an act with a ring key of its case.
+///
+/// # Errors
+/// [`ExhibitError`] if it does not open: a finding against its actor.
+pub(crate) fn open_reason(origin: &str, intent: &SignedIntent, ring: &RingKey) -> Result<SealedText, ExhibitError> {
+    let sealed = intent
+        .sealed
+        .as_ref()
+        .ok_or(ExhibitError::Bug { part: custodia_core::exhibit::Part::SealedText, why: "the kinds whose reasons are opened carry one" })?;
+    let place = ReasonKeyWrap { case: intent.case, version: RingVersion(sealed.ring.version), intent: intent.id };
+    let key = unwrap::<AwsLcCipher, _>(&place, ring, &WrappedSecret::from_slice(&sealed.ring.wrap.0)?)?;
+    SealedText::open::<AwsLcCipher>(&SealedTextPlace { origin, intent: intent.id }, &key, &sealed.message.0)
 }

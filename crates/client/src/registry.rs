@@ -1,15 +1,13 @@
 //! The registry as this device has replayed it: who is who, by records that it checked itself.
 
-use custodia_core::custody::body::Body;
-use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
+use custodia_core::custody::intent::UnverifiedIntent;
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::RecordView;
 use custodia_core::custody::record::{ChainHead, Outcome};
-use custodia_core::identity::{
-    AsOf, CertificateId, Registry, RegistrySeq, RevocationTarget, TrustPin, UnverifiedCertificate, UnverifiedTrustList,
-};
+use custodia_core::custody::registry_act;
+use custodia_core::identity::{AsOf, CertificateId, Registry, RegistrySeq, TrustPin};
 use custodia_core::ids::CaseId;
 use custodia_core::time::LogTime;
-use ed25519_dalek::VerifyingKey;
 
 use crate::chain::Follower;
 use crate::log_view::Misbehaviour;
@@ -18,6 +16,7 @@ use crate::log_view::Misbehaviour;
 #[derive(Debug, Clone)]
 pub struct RegistryView {
     registry: Registry,
+    pin: TrustPin,
     follower: Follower<CaseId>,
     last: Option<AsOf>,
 }
@@ -25,7 +24,7 @@ pub struct RegistryView {
 impl RegistryView {
     /// An empty registry whose first trust list must have the pinned digest.
     pub fn new(pin: TrustPin) -> Self {
-        Self { registry: Registry::new(pin), follower: Follower::after(CaseId::REGISTRY, None), last: None }
+        Self { registry: Registry::new(pin), pin, follower: Follower::after(CaseId::REGISTRY, None), last: None }
     }
 
     /// Who is who.
@@ -66,7 +65,7 @@ impl RegistryView {
         }
         if core.outcome == Outcome::Accepted {
             let mut registry = self.registry.clone();
-            apply(&mut registry, &core.intent, at).map_err(bad)?;
+            apply(&mut registry, &self.pin, &core.intent, at).map_err(bad)?;
             self.registry = registry;
         }
         self.follower = follower;
@@ -75,41 +74,19 @@ impl RegistryView {
     }
 }
 
-fn apply(registry: &mut Registry, intent: &str, at: AsOf) -> Result<(), &'static str> {
+/// Verifies and applies an accepted record. The start of a log and readings of it stand in this chain too and change nobody's standing.
+fn apply(registry: &mut Registry, pin: &TrustPin, intent: &str, at: AsOf) -> Result<(), &'static str> {
     let unverified = UnverifiedIntent::parse(intent).map_err(|_| "an identity record holds no intent of the format")?;
-    let signer = CertificateId::from_digest(unverified.signer());
-    match unverified.unverified().body.clone() {
-        Body::TrustList(body) => {
-            let list = UnverifiedTrustList::parse(body.list.as_bytes()).map_err(|_| "a trust list is not of the format")?;
-            // The first list brings its own roots; the pin decides whether they count.
-            let key = known_root(registry, signer, at).or_else(|| {
-                let roots = list.claimed_offices().iter().flat_map(|office| &office.roots);
-                roots.filter(|_| at.seq.get() == 0).find(|root| root.certificate.id() == signer).map(|root| *root.certificate.key())
-            });
-            verified(unverified, key)?;
-            registry.apply_trust_list(list, signer, at).map(drop).map_err(|_| "a trust list was accepted against the rules")
+    match unverified.unverified().kind() {
+        Kind::LogOrigin => return Ok(()),
+        Kind::LogRead => {
+            let reader = registry.certificate(CertificateId::from_digest(unverified.signer()));
+            let reader = reader.ok_or("a reading of the log is signed by a device that the registry does not know")?;
+            return unverified.verify(reader.key()).map(drop).map_err(|_| "the signature of a reading of the log does not verify");
         }
-        Body::DeviceEnrol(body) => {
-            verified(unverified, known_root(registry, signer, at))?;
-            let certificate =
-                UnverifiedCertificate::parse(&body.certificate.0).map_err(|_| "an enrolled certificate is not of the format")?;
-            registry.enrol(certificate, signer, at).map(drop).map_err(|_| "a device was enrolled against the rules")
-        }
-        Body::DeviceRevoke(body) => {
-            verified(unverified, known_root(registry, signer, at))?;
-            let target = RevocationTarget::Device(body.device);
-            registry.revoke(target, body.reason, signer, at).map_err(|_| "a device was revoked against the rules")
-        }
-        Body::LogOrigin(_) => Ok(()),
-        _ => Err("an act of another kind stands among the identity records"),
+        _ => {}
     }
-}
-
-fn known_root(registry: &Registry, root: CertificateId, at: AsOf) -> Option<VerifyingKey> {
-    registry.trust_list(at.seq).and_then(|list| list.root(root)).map(|(_, root)| *root.certificate.key())
-}
-
-fn verified(intent: UnverifiedIntent, key: Option<VerifyingKey>) -> Result<SignedIntent, &'static str> {
-    let key = key.ok_or("an identity record is signed by nobody on the trust list")?;
-    intent.verify(&key).map_err(|_| "the signature of an identity record does not verify")
+    let signed =
+        registry_act::verify(registry, pin, unverified).map_err(|_| "an identity record is not signed by a root on the trust list")?;
+    registry_act::apply(registry, &signed, at).map_err(|_| "an identity record was accepted against the rules")
 }

@@ -231,6 +231,14 @@ impl State {
         Ok(Self { connection: Mutex::new(connection), _lock: lock })
     }
 
+    /// Closes the file; a mere drop does so too, but some time later.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub async fn close(self) -> Result<(), StateError> {
+        Ok(self.connection.into_inner().close().await?)
+    }
+
     /// The one connection, for reading, or for [`begin`].
     pub async fn connection(&self) -> MutexGuard<'_, SqliteConnection> {
         self.connection.lock().await

@@ -101,13 +101,23 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 History::None => Terms::None,
             };
             if matches!(history, History::Chosen) == exhibits.is_empty() {
-                return Err(Failure::usage("--exhibit goes with --history chosen, at least once", "`custodia exhibit list` shows the ids."));
+                return Err(Failure::usage(
+                    "--exhibit goes with --history chosen, at least once",
+                    "`custodia exhibit list` shows the ids.",
+                ));
             }
             let devices = agent.devices().await?;
-            let joining: Vec<Joining> =
-                devices.iter().filter(|device| *device.person() == person).map(|device| Joining { device: device.id().digest(), terms }).collect();
+            let joining: Vec<Joining> = devices
+                .iter()
+                .filter(|device| *device.person() == person)
+                .map(|device| Joining { device: device.id().digest(), terms })
+                .collect();
             if joining.is_empty() {
-                return Err(Failure::new(Exit::NotFound, format!("{person} has no device in good standing"), "Their office enrols one: `custodia office issue`."));
+                return Err(Failure::new(
+                    Exit::NotFound,
+                    format!("{person} has no device in good standing"),
+                    "Their office enrols one: `custodia office issue`.",
+                ));
             }
             agent.add_members(case, joining, exhibits, &reason.into()).await?;
             note(&format!("{person} is a member."));
@@ -119,7 +129,11 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let devices: Vec<Sha256Digest> =
                 agent.members(case).await?.iter().filter(|member| member.person == person).map(|member| member.certificate).collect();
             if devices.is_empty() {
-                return Err(Failure::new(Exit::NotFound, format!("{person} is not a member of this case"), "`custodia case show` lists its members."));
+                return Err(Failure::new(
+                    Exit::NotFound,
+                    format!("{person} is not a member of this case"),
+                    "`custodia case show` lists its members.",
+                ));
             }
             agent.remove_members(case, devices, &reason.into()).await?;
             note(&format!("{person} is removed. What they had opened they may have kept; nothing else opens for them any more."));
@@ -137,12 +151,19 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
 async fn list(agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
     let cases = agent.cases().await?;
     if options.json {
-        let rows: Vec<_> = cases.iter().map(|case| serde_json::json!({"case": case.id, "title": case.title, "standing": format!("{:?}", case.standing)})).collect();
+        let rows: Vec<_> = cases
+            .iter()
+            .map(|case| serde_json::json!({"case": case.id, "title": case.title, "standing": format!("{:?}", case.standing)}))
+            .collect();
         say(&serde_json::Value::from(rows).to_string());
         return Ok(());
     }
     let row = |case: &custodia_client::CaseSummary| {
-        vec![case.id.to_string(), format!("{:?}", case.standing).to_lowercase(), case.title.as_deref().map_or_else(|| "(title not readable here)".to_owned(), printable)]
+        vec![
+            case.id.to_string(),
+            format!("{:?}", case.standing).to_lowercase(),
+            case.title.as_deref().map_or_else(|| "(title not readable here)".to_owned(), printable),
+        ]
     };
     table(&["CASE", "STANDING", "TITLE"], &cases.iter().map(row).collect::<Vec<_>>());
     Ok(())

@@ -92,7 +92,13 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 let shown = serde_json::json!({"device": agent.device_id(), "person": wanted.person, "role": wanted.role.as_str(), "certificate": certificate});
                 say(&shown.to_string());
             } else {
-                say(&format!("device       {}\nperson       {} ({})\nrole         {}\ncertificate  {certificate}", agent.device_id(), wanted.name, wanted.person, wanted.role));
+                say(&format!(
+                    "device       {}\nperson       {} ({})\nrole         {}\ncertificate  {certificate}",
+                    agent.device_id(),
+                    wanted.name,
+                    wanted.person,
+                    wanted.role
+                ));
             }
             Ok(())
         }

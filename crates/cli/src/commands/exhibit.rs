@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use custodia_client::Agent;
 use custodia_client::open::{OpenedExhibit, Opening};
 use custodia_client::seal::{NewExhibit, Progress};
-use custodia_client::Agent;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::exhibit::intake::Intake;
 use custodia_core::exhibit::path;
@@ -140,13 +140,18 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
 }
 
 fn read_form(form: &Path) -> Result<Intake, Failure> {
-    toml::from_str(&read_text(form)?)
-        .map_err(|error| Failure::usage(format!("{}: {error}", form.display()), "`custodia exhibit template` prints a form with every field explained."))
+    toml::from_str(&read_text(form)?).map_err(|error| {
+        Failure::usage(format!("{}: {error}", form.display()), "`custodia exhibit template` prints a form with every field explained.")
+    })
 }
 
 fn refuse_existing(target: &Path) -> Result<(), Failure> {
     if target.exists() {
-        return Err(Failure::new(Exit::Conflict, format!("{} exists already", target.display()), "Nothing was opened; name a new folder with --to."));
+        return Err(Failure::new(
+            Exit::Conflict,
+            format!("{} exists already", target.display()),
+            "Nothing was opened; name a new folder with --to.",
+        ));
     }
     Ok(())
 }
@@ -198,12 +203,16 @@ fn list_files(opened: &OpenedExhibit, options: &DeviceOptions) -> Result<(), Fai
 }
 
 fn find_file(opened: &OpenedExhibit, name: &str) -> Result<usize, Failure> {
-    let found = opened.manifest().files().iter().position(|file| file.raw_path() == name.as_bytes() || path::display(file.raw_path()) == name);
-    found.ok_or_else(|| Failure::new(Exit::NotFound, format!("the exhibit has no file {}", printable(name)), "Open it without --file to list its files."))
+    let found =
+        opened.manifest().files().iter().position(|file| file.raw_path() == name.as_bytes() || path::display(file.raw_path()) == name);
+    found.ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("the exhibit has no file {}", printable(name)), "Open it without --file to list its files.")
+    })
 }
 
 fn bar(what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} segments, {eta} to go").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} segments, {eta} to go").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style).with_message(what)
 }
 

@@ -129,7 +129,8 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
         }
         Command::Issue { folder, request, certificate, days, server, card } => {
             let request = read_text(&request)?;
-            let request = DeviceRequest::parse(request.trim()).map_err(|error| Failure::usage(format!("the request: {error}"), "Ask for it again: `custodia device request`."))?;
+            let request = DeviceRequest::parse(request.trim())
+                .map_err(|error| Failure::usage(format!("the request: {error}"), "Ask for it again: `custodia device request`."))?;
             let office = open(&folder)?;
             let issued = office.issue(&request, now()?, days)?;
             let entry = desk(&server, &card)?.enrol(&office, &issued).await?;
@@ -151,7 +152,13 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
 
 fn init(options: &DeviceOptions, folder: &std::path::Path, id: OfficeId, country: &str, name: &str, years: u8) -> Result<(), Failure> {
     let bad = |what: &'static str| move |error: custodia_core::identity::TextError| Failure::usage(format!("{what}: {error}"), "");
-    let new = NewOffice { id, country: country.parse().map_err(bad("--country"))?, name: name.parse().map_err(bad("--name"))?, from: now()?, years };
+    let new = NewOffice {
+        id,
+        country: country.parse().map_err(bad("--country"))?,
+        name: name.parse().map_err(bad("--name"))?,
+        from: now()?,
+        years,
+    };
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
     let office = Office::found(folder, &new, &passphrase(options.passphrase_fd, "the new office", true)?, COST)?;
     write_new(&folder.join("root.der"), office.root().der())?;
@@ -214,5 +221,6 @@ fn now() -> Result<LogTime, Failure> {
 
 fn claimed(moment: OffsetDateTime) -> Result<ClaimedTime, Failure> {
     let text = moment.replace_nanosecond(0).ok().and_then(|moment| moment.format(&Rfc3339).ok());
-    text.and_then(|text| ClaimedTime::parse(&text).ok()).ok_or_else(|| Failure::new(Exit::Unexpected, "this machine's clock shows no usable time", "Set it."))
+    text.and_then(|text| ClaimedTime::parse(&text).ok())
+        .ok_or_else(|| Failure::new(Exit::Unexpected, "this machine's clock shows no usable time", "Set it."))
 }

@@ -29,7 +29,8 @@ pub struct Options {
 
 /// Verifies a dossier; exit code 3 unless PASSED.
 pub fn run(options: &Options, device: &DeviceOptions) -> Result<ExitCode, Failure> {
-    let trust = Trust::parse(&read_text(&options.trust)?).map_err(|error| Failure::usage(error.to_string(), "docs/spec/dossier.md shows a trust file."))?;
+    let trust = Trust::parse(&read_text(&options.trust)?)
+        .map_err(|error| Failure::usage(error.to_string(), "docs/spec/dossier.md shows a trust file."))?;
     let file = File::open(&options.dossier).map_err(|error| Failure::file(&options.dossier, &error))?;
     let report = custodia_verify::verify(BufReader::new(file), &trust)
         .map_err(|error| Failure::usage(format!("{}: {error}", options.dossier.display()), ""))?;

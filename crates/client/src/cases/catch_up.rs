@@ -207,7 +207,7 @@ impl Agent {
             let Some(sealed) = &act.sealed else { continue };
             let key = keys::ring_key(&mut *self.state.connection().await, case, sealed.ring.version).await?;
             let Some(key) = key else { continue };
-            let title = self.open_reason(&origin, act, &RingKey::from_secret(key)).ok().and_then(|text| text.case_title);
+            let title = crate::reasons::open_reason(&origin, act, &RingKey::from_secret(key)).ok().and_then(|text| text.case_title);
             if let Some(title) = title {
                 let file = CaseFile { title: Some(title.as_str().to_owned()), ..file };
                 return Ok(keys::put_case(&mut *self.state.connection().await, &file).await?);

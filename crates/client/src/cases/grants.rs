@@ -237,7 +237,6 @@ impl Agent {
         Ok(transaction.commit().await.map_err(state::StateError::from)?)
     }
 
-    #[expect(clippy::type_complexity, reason = "two lists of named secrets, used once")]
     async fn open_grant(&self, case: CaseId, text: &str) -> Result<(Vec<(u32, Secret32)>, Vec<(ExhibitId, Secret32)>), &'static str> {
         let grant = UnverifiedJws::parse(text, Typ::Grant).map_err(|_| "not a grant of the format")?;
         let granter = grant.signer();

@@ -255,7 +255,7 @@ mod tests {
         std::os::unix::fs::symlink(folder.join("a"), &link).unwrap();
         let Err(IntakeError::NotAFile { path, what }) = scan(std::slice::from_ref(&folder)) else { panic!("a link was followed") };
         assert_eq!((path, what), (fs::canonicalize(folder.join("chat")).unwrap().join("link"), "symbolic link"));
-        assert!(matches!(scan(&[link.clone()]), Err(IntakeError::NotAFile { .. })), "a link given by hand is one too");
+        assert!(matches!(scan(std::slice::from_ref(&link)), Err(IntakeError::NotAFile { .. })), "a link given by hand is one too");
         fs::remove_file(link).unwrap();
 
         let _socket = std::os::unix::net::UnixListener::bind(folder.join("s")).unwrap();

@@ -1,0 +1,61 @@
+//! `custodia demo`: two states work one case, with the real server and a real process for every person.
+//!
+//! Everything goes through the command line that users have; nothing here reaches into server or agent.
+
+mod attacks;
+mod evidence;
+mod stage;
+mod story;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::terminal::say;
+
+use stage::Stage;
+
+/// Options of the demo.
+#[derive(Args)]
+pub struct Options {
+    /// A folder with files of your own to use as evidence; each folder or file in it becomes an exhibit. Without it: a fictional sample case.
+    #[arg(long, value_name = "FOLDER")]
+    evidence: Option<PathBuf>,
+    /// Keep the demo's folder, to look around in it afterwards.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the demo; fails if anything that it claims did not happen.
+pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
+    let exhibits = evidence::gather(options.evidence.as_deref())?;
+    let mut stage = Stage::open(options.keep)?;
+    exhibits.write_forms(stage.folder())?;
+    let played = play(&mut stage, &exhibits).await;
+    let folder = stage.close();
+    match played {
+        Ok(()) => {
+            say("\nEverything above happened as it says. What to try next:");
+            say("  custodia demo --evidence FOLDER      the same on files of your own");
+            say("  custodia demo --keep                 keep the folder, and look at what the server holds");
+            say("  custodia help                        all commands; the README tells how to set up a vault");
+        }
+        Err(failure) => {
+            say("\nThe demo stopped: something that it claims did not happen.");
+            return Err(failure);
+        }
+    }
+    if let Some(folder) = folder {
+        say(&format!("\nThe demo's folder was kept: {}", folder.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn play(stage: &mut Stage, exhibits: &evidence::Evidence) -> Result<(), Failure> {
+    let cast = story::prepare(stage)?;
+    let case = story::work(stage, exhibits)?;
+    story::judge(stage, &case)?;
+    attacks::run(stage, &cast, &case).await
+}

@@ -1,0 +1,100 @@
+//! What the demo seals: a fictional sample case, or the user's own files whatever they are.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// Up to three exhibits: sources and intake form.
+pub struct Evidence {
+    /// The exhibits in order.
+    pub exhibits: Vec<Exhibit>,
+    forms: Vec<String>,
+}
+
+/// One exhibit to be taken in.
+pub struct Exhibit {
+    /// Files and folders.
+    pub sources: Vec<PathBuf>,
+    /// Name of its form in the demo's folder.
+    pub form: String,
+    /// What to call it on the screen.
+    pub name: String,
+}
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sample");
+
+/// Collects the exhibits.
+pub fn gather(own: Option<&Path>) -> Result<Evidence, Failure> {
+    own.map_or_else(sample, own_files)
+}
+
+fn sample() -> Result<Evidence, Failure> {
+    let folder = Path::new(SAMPLE);
+    let mut evidence = Evidence { exhibits: vec![], forms: vec![] };
+    for (number, (name, what)) in [
+        ("exhibit-1-phone", "photos and a chat export from a phone"),
+        ("exhibit-2-bank", "bank records: PDF, spreadsheet, CSV"),
+        ("exhibit-3-interview", "a recorded interview with its protocol"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let form = folder.join(format!("exhibit-{}.toml", number + 1));
+        let text = std::fs::read_to_string(&form).map_err(|error| Failure::file(&form, &error))?;
+        evidence.push(vec![folder.join(name)], what.to_owned(), text);
+    }
+    Ok(evidence)
+}
+
+/// Each entry of the folder is an exhibit; from the third on they go together into the last one.
+fn own_files(folder: &Path) -> Result<Evidence, Failure> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Failure::file(folder, &error))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(entry.map_err(|error| Failure::file(folder, &error))?.path());
+    }
+    paths.sort();
+    if paths.is_empty() {
+        return Err(Failure::usage(format!("{}: the folder is empty", folder.display()), "Put files or folders in it, or leave --evidence away."));
+    }
+    // Two people share, one exhibit stays closed to the late joiner: the story needs three.
+    let mut groups: Vec<Vec<PathBuf>> = (0..3).map(|number| paths.iter().skip(number).take(1).cloned().collect()).collect();
+    groups[2].extend(paths.iter().skip(3).cloned());
+    for group in &mut groups {
+        if group.is_empty() {
+            group.push(paths[0].clone());
+        }
+    }
+    let mut evidence = Evidence { exhibits: vec![], forms: vec![] };
+    for (number, sources) in groups.into_iter().enumerate() {
+        let name = sources.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>().join(", ");
+        evidence.push(sources, crate::terminal::printable(&name), own_form(number + 1));
+    }
+    Ok(evidence)
+}
+
+fn own_form(number: usize) -> String {
+    format!(
+        "exhibit_number = \"DEMO-{number}\"\ntitle = \"Your own files, part {number}\"\nkind = \"other\"\nhandling = \"H0\"\nperson_categories = []\n\
+         special_category = false\nchild = false\nreview_date = \"2030-01-01\"\n[collected]\nby = \"you\"\nat = \"2026-01-01T00:00:00Z\"\nplace = \"this machine\"\n\
+         [source]\nperson = \"you\"\n[acquisition]\nmethod = \"copied for the demo\"\n[legal_basis]\ntype = \"other\"\nidentifier = \"demo\"\nauthority = \"nobody\"\n\
+         state = \"XX\"\nvalid_from = \"2026-01-01\"\n[evaluation]\nsource = \"X\"\ninformation = \"4\"\n"
+    )
+}
+
+impl Evidence {
+    fn push(&mut self, sources: Vec<PathBuf>, name: String, form: String) {
+        let file = format!("exhibit-{}.toml", self.exhibits.len() + 1);
+        self.exhibits.push(Exhibit { sources, form: file, name });
+        self.forms.push(form);
+    }
+
+    /// Writes the intake forms into the demo's folder.
+    pub fn write_forms(&self, folder: &Path) -> Result<(), Failure> {
+        for (exhibit, text) in self.exhibits.iter().zip(&self.forms) {
+            let path = folder.join(&exhibit.form);
+            std::fs::write(&path, text).map_err(|error| Failure::file(&path, &error))?;
+        }
+        Ok(())
+    }
+}

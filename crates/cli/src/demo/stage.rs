@@ -1,0 +1,176 @@
+//! The demo's stage: a temporary folder, the server's process, and a process for everything that a person does.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::failure::{Exit, Failure};
+use crate::terminal::say;
+
+/// One passphrase for all people of the demo; it is written to each process's standard input.
+const PASSPHRASE: &str = "demo: correct horse battery staple\n";
+
+/// The stage.
+pub struct Stage {
+    folder: PathBuf,
+    keep: bool,
+    program: PathBuf,
+    /// Address of the server.
+    pub address: String,
+    server: Option<Child>,
+    begun: Instant,
+}
+
+/// What a command is expected to end with.
+#[derive(Clone, Copy)]
+pub enum Expected {
+    /// Exit code 0.
+    Success,
+    /// This exit code.
+    Refusal(Exit),
+}
+
+fn unexpected(text: impl Into<String>) -> Failure {
+    Failure::new(Exit::Unexpected, text, "Run the demo again with --keep and look at server.log in its folder.")
+}
+
+impl Stage {
+    /// Makes the folder; nothing runs yet.
+    pub fn open(keep: bool) -> Result<Self, Failure> {
+        let program = std::env::current_exe().map_err(|error| unexpected(format!("this program does not find itself: {error}")))?;
+        let folder = tempfile::Builder::new().prefix("custodia-demo-").tempdir().map_err(|error| unexpected(format!("no temporary folder: {error}")))?;
+        // A port that was free a moment ago; the demo says so if somebody else took it since.
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = port.map_err(|error| unexpected(format!("no free port on loopback: {error}")))?.port();
+        Ok(Self { folder: folder.keep(), keep, program, address: format!("127.0.0.1:{port}"), server: None, begun: Instant::now() })
+    }
+
+    /// The demo's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A path in the demo's folder, as text.
+    pub fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    /// The server's address as agents are told it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Announces a part of the demo.
+    pub fn part(&self, title: &str) {
+        say(&format!("\n== {title}  ({:.1} s)", self.begun.elapsed().as_secs_f32()));
+    }
+
+    /// Tells what just happened, after it did.
+    pub fn tell(&self, text: &str) {
+        say(&format!("   {text}"));
+    }
+
+    /// Runs a command of this program and returns its standard output, if it ended as expected.
+    pub fn run(&self, home: Option<&str>, words: &[&str], expected: Expected) -> Result<String, Failure> {
+        let output = self.output(home, words)?;
+        let code = output.status.code();
+        let wanted = match expected {
+            Expected::Success => 0,
+            Expected::Refusal(exit) => i32::from(exit as u8),
+        };
+        if code == Some(wanted) {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
+        Err(unexpected(format!("`custodia {}` ended with {code} and not with {wanted}:\n{}", words.join(" "), said.trim_end())))
+    }
+
+    /// Runs a command that must succeed.
+    pub fn ok(&self, home: &str, words: &[&str]) -> Result<String, Failure> {
+        self.run(Some(home), words, Expected::Success)
+    }
+
+    /// Runs a command that must be refused with this exit code, and returns what it said.
+    pub fn refused(&self, home: &str, words: &[&str], exit: Exit) -> Result<String, Failure> {
+        let output = self.output(Some(home), words)?;
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.code() == Some(i32::from(exit as u8)) {
+            Ok(said)
+        } else {
+            Err(unexpected(format!("`custodia {}` was to be refused with code {} and ended with {}:\n{said}", words.join(" "), exit as u8, output.status)))
+        }
+    }
+
+    /// Runs a command whose standard output is bytes.
+    pub fn bytes(&self, home: &str, words: &[&str]) -> Result<Vec<u8>, Failure> {
+        let output = self.output(Some(home), words)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(unexpected(format!("`custodia {}` failed:\n{}", words.join(" "), String::from_utf8_lossy(&output.stderr))))
+    }
+
+    fn output(&self, home: Option<&str>, words: &[&str]) -> Result<Output, Failure> {
+        let mut command = Command::new(&self.program);
+        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(["--passphrase-fd", "0"]);
+        if let Some(home) = home {
+            command.arg("--home").arg(self.folder.join(home));
+        }
+        let mut child = command.spawn().map_err(|error| unexpected(format!("a process did not start: {error}")))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command that asks for no passphrase may have ended already.
+            let _ = stdin.write_all(PASSPHRASE.as_bytes());
+        }
+        child.wait_with_output().map_err(|error| unexpected(format!("a process did not end: {error}")))
+    }
+
+    /// Starts the server from a folder that `serve init` made, and waits for its first answer.
+    pub fn start_server(&mut self, folder: &str) -> Result<(), Failure> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("server.log"));
+        let log = log.map_err(|error| Failure::file(&self.folder, &error))?;
+        let config = self.folder.join(folder).join("custodia.toml");
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.server = Some(command.spawn().map_err(|error| unexpected(format!("the server did not start: {error}")))?);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            if let Some(status) = self.server.as_mut().and_then(|server| server.try_wait().ok().flatten()) {
+                let said = std::fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+                return Err(unexpected(format!("the server ended with {status}:\n{said}")));
+            }
+            if std::net::TcpStream::connect(&self.address).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(unexpected("the server did not listen within 20 seconds"))
+    }
+
+    /// Stops the server as a power cut would: no farewell.
+    pub fn stop_server(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+
+    /// Leaves nothing running, and nothing on the disk unless it is to be kept; answers the folder if it was.
+    pub fn close(mut self) -> Option<PathBuf> {
+        self.stop_server();
+        if self.keep {
+            return Some(self.folder.clone());
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+        None
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop_server();
+    }
+}

@@ -1,0 +1,155 @@
+//! Agents of two offices against a real server: sealing, sharing, opening, removal, interruption.
+
+use std::fs;
+use std::path::PathBuf;
+
+use custodia_client::open::Opening;
+use custodia_client::{Agent, AgentError, Joining};
+use custodia_core::custody::body::Terms;
+use custodia_core::custody::kind::Purpose;
+use custodia_core::identity::Role;
+use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_tests::world::{Must as _, World, case, exhibit, statement};
+
+/// A folder with a file over a segment's border, an empty one and an oddly named one.
+fn evidence(world: &World, name: &str, size: usize) -> PathBuf {
+    let folder = world.path(name);
+    fs::create_dir_all(folder.join("chat")).unwrap();
+    let bytes: Vec<u8> = (0..size).map(|at| u8::try_from(at % 241).unwrap()).collect();
+    fs::write(folder.join("chat/export.txt"), bytes).unwrap();
+    fs::write(folder.join("empty"), b"").unwrap();
+    fs::write(folder.join("new\nline"), b"odd").unwrap();
+    folder
+}
+
+async fn add(agent: &Agent, world: &World, case: CaseId, name: &str, size: usize) -> ExhibitId {
+    let folder = evidence(world, name, size);
+    agent.add_exhibit(exhibit(case, &folder, name), |_| {}).await.must().exhibit
+}
+
+async fn view(agent: &Agent, case: CaseId, exhibit: ExhibitId) -> Result<Vec<u8>, AgentError> {
+    let opened = agent.open_exhibit(case, exhibit, Opening::View, Purpose::Investigation, &statement()).await?;
+    let mut bytes = Vec::new();
+    opened.write_file(0, &mut bytes).await?;
+    Ok(bytes)
+}
+
+async fn join(agent: &Agent, by: &Agent, case: CaseId, terms: Terms, chosen: Vec<ExhibitId>) {
+    by.sync().await.must();
+    let joining = vec![Joining { device: agent.certificate_id().unwrap(), terms }];
+    by.add_members(case, joining, chosen, &statement()).await.must();
+    assert_eq!(agent.join_new_cases().await.must(), [case]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_office_collects_another_exports_bit_for_bit() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    let before = add(&ana, &world, case, "before", 9_000_000).await;
+    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let after = add(&ana, &world, case, "after", 10).await;
+    assert_eq!(luc.cases().await.must()[0].title.as_deref(), Some("Operation Lighthouse"));
+
+    for (exhibit, name) in [(before, "before"), (after, "after")] {
+        let opening = Opening::Export { recipients: vec!["fr-junalco/luc".to_owned()] };
+        let opened = luc.open_exhibit(case, exhibit, opening, Purpose::Prosecution, &statement()).await.must();
+        let target = world.path(&format!("export-{name}"));
+        opened.export(&target, |_| {}).await.must();
+        let original = fs::read(world.path(name).join("chat/export.txt")).unwrap();
+        assert!(fs::read(target.join(name).join("chat/export.txt")).unwrap() == original);
+        assert_eq!(fs::read(target.join(name).join("empty")).unwrap(), b"");
+        let range = 5..original.len() as u64 - 1;
+        assert!(opened.read_range(0, range).await.must() == original[5..original.len() - 1]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removed_member_cannot_open_later_exhibit() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let shared = add(&ana, &world, case, "shared", 10).await;
+    view(&luc, case, shared).await.must();
+    ana.remove_members(case, vec![luc.certificate_id().unwrap()], &statement()).await.must();
+    let later = add(&ana, &world, case, "later", 10).await;
+    for exhibit in [later, shared] {
+        assert!(view(&luc, case, exhibit).await.is_err());
+    }
+    view(&ana, case, later).await.must();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_with_chosen_exhibits_opens_those_and_what_comes_later_only() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    let hidden = add(&ana, &world, case, "hidden", 10).await;
+    let chosen = add(&ana, &world, case, "chosen", 20).await;
+    join(&luc, &ana, case, Terms::Chosen, vec![chosen]).await;
+    assert_eq!(view(&luc, case, chosen).await.must().len(), 20);
+    assert!(matches!(view(&luc, case, hidden).await, Err(AgentError::NoKey(_) | AgentError::NotEligible(_))));
+    let later = add(&ana, &world, case, "later", 30).await;
+    assert_eq!(view(&luc, case, later).await.must().len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_intake_goes_on_where_it_ended() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    let folder = evidence(&world, "long", 40_000_000);
+    let (told, hear) = tokio::sync::oneshot::channel();
+    let told = std::sync::Mutex::new(Some(told));
+    {
+        let first = ana.add_exhibit(exhibit(case, &folder, "long"), |progress| {
+            if progress.segments >= 1
+                && let Some(told) = told.lock().unwrap().take()
+            {
+                let _heard = told.send(());
+            }
+        });
+        tokio::select! {
+            done = first => { done.must(); panic!("the intake ended before it could be interrupted") }
+            heard = hear => heard.unwrap(),
+        }
+    }
+    drop(ana);
+    let ana = world.reopen(0, "ana").await;
+    let collected = ana.add_exhibit(exhibit(case, &folder, "long"), |_| {}).await.must();
+    assert_eq!(view(&ana, case, collected.exhibit).await.must().len(), 40_000_000);
+    assert_eq!(ana.exhibits(case).await.must().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_without_a_recovery_device_of_its_office_is_not_founded() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let recovery = world.reopen(0, "recovery").await;
+    world.revoke(0, &recovery).await;
+    let new =
+        custodia_client::NewCase { title: "x".to_owned(), statement: statement(), review: custodia_tests::world::review(), parent: None };
+    assert!(matches!(ana.create_case(new).await, Err(AgentError::NoRecovery(_))));
+    assert!(ana.cases().await.must().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_restored_from_an_older_copy_is_refused() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    ana.close().await.must();
+    // Bytes written back into the same file keep its identity, as a rolled-back disk image would.
+    let database = world.state_of(0, "ana").database();
+    let older = fs::read(&database).unwrap();
+    let ana = world.reopen(0, "ana").await;
+    add(&ana, &world, case, "one", 10).await;
+    ana.close().await.must();
+    fs::write(&database, older).unwrap();
+    let ana = world.reopen(0, "ana").await;
+    assert!(matches!(ana.refresh(case).await, Err(AgentError::Cloned)));
+}
