@@ -1,6 +1,7 @@
 //! `custodia`: commands, output and exit codes. The one place that composes server, agent and verifier.
 
 mod commands;
+mod demo;
 mod failure;
 mod terminal;
 
@@ -37,6 +38,8 @@ pub struct DeviceOptions {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Watch the whole idea work on real files, and attacks on it fail.
+    Demo(demo::Options),
     /// An office: its root, its people's certificates, the trust list.
     #[command(subcommand)]
     Office(commands::office::Command),
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let device = &cli.device;
     match cli.command {
+        Command::Demo(options) => return demo::run(&options),
         Command::Verify(options) => return commands::verify::run(&options, device),
         Command::Office(command) => commands::office::run(command, device).await?,
         Command::Device(command) => commands::device::run(command, device).await?,

@@ -101,9 +101,11 @@ impl ExhibitReport {
     }
 
     fn to_json(&self) -> serde_json::Value {
+        let manifest = self.manifest.as_ref().and_then(|manifest| manifest.to_json().ok());
+        let manifest: Option<serde_json::Value> = manifest.and_then(|json| serde_json::from_slice(&json).ok());
         serde_json::json!({
             "exhibit": self.id,
-            "manifest": self.manifest,
+            "manifest": manifest,
             "custody": self.acts.iter().map(ReportedAct::to_json).collect::<Vec<_>>(),
         })
     }

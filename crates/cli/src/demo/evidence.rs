@@ -55,7 +55,10 @@ fn own_files(folder: &Path) -> Result<Evidence, Failure> {
     }
     paths.sort();
     if paths.is_empty() {
-        return Err(Failure::usage(format!("{}: the folder is empty", folder.display()), "Put files or folders in it, or leave --evidence away."));
+        return Err(Failure::usage(
+            format!("{}: the folder is empty", folder.display()),
+            "Put files or folders in it, or leave --evidence away.",
+        ));
     }
     // Two people share, one exhibit stays closed to the late joiner: the story needs three.
     let mut groups: Vec<Vec<PathBuf>> = (0..3).map(|number| paths.iter().skip(number).take(1).cloned().collect()).collect();
@@ -67,7 +70,12 @@ fn own_files(folder: &Path) -> Result<Evidence, Failure> {
     }
     let mut evidence = Evidence { exhibits: vec![], forms: vec![] };
     for (number, sources) in groups.into_iter().enumerate() {
-        let name = sources.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>().join(", ");
+        let name = sources
+            .iter()
+            .filter_map(|path| path.file_name())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect::<Vec<_>>()
+            .join(", ");
         evidence.push(sources, crate::terminal::printable(&name), own_form(number + 1));
     }
     Ok(evidence)

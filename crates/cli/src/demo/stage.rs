@@ -40,7 +40,10 @@ impl Stage {
     /// Makes the folder; nothing runs yet.
     pub fn open(keep: bool) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(|error| unexpected(format!("this program does not find itself: {error}")))?;
-        let folder = tempfile::Builder::new().prefix("custodia-demo-").tempdir().map_err(|error| unexpected(format!("no temporary folder: {error}")))?;
+        let folder = tempfile::Builder::new()
+            .prefix("custodia-demo-")
+            .tempdir()
+            .map_err(|error| unexpected(format!("no temporary folder: {error}")))?;
         // A port that was free a moment ago; the demo says so if somebody else took it since.
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = port.map_err(|error| unexpected(format!("no free port on loopback: {error}")))?.port();
@@ -100,8 +103,18 @@ impl Stage {
         if output.status.code() == Some(i32::from(exit as u8)) {
             Ok(said)
         } else {
-            Err(unexpected(format!("`custodia {}` was to be refused with code {} and ended with {}:\n{said}", words.join(" "), exit as u8, output.status)))
+            Err(unexpected(format!(
+                "`custodia {}` was to be refused with code {} and ended with {}:\n{said}",
+                words.join(" "),
+                exit as u8,
+                output.status
+            )))
         }
+    }
+
+    /// Runs a command that must be refused, because the device is no member or not permitted, and returns what it said.
+    pub fn refused_any(&self, home: &str, words: &[&str]) -> Result<String, Failure> {
+        self.refused(home, words, Exit::NotPermitted).or_else(|_| self.refused(home, words, Exit::NotFound))
     }
 
     /// Runs a command whose standard output is bytes.
@@ -117,7 +130,7 @@ impl Stage {
         let mut command = Command::new(&self.program);
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.args(["--passphrase-fd", "0"]);
-        if let Some(home) = home {
+        if let Some(home) = home.filter(|home| !home.is_empty()) {
             command.arg("--home").arg(self.folder.join(home));
         }
         let mut child = command.spawn().map_err(|error| unexpected(format!("a process did not start: {error}")))?;

@@ -1,0 +1,169 @@
+//! The story: two states found a case, share evidence, let a late joiner see two of three exhibits, and remove her again.
+
+use crate::failure::{Exit, Failure};
+
+use super::evidence::Evidence;
+use super::stage::Stage;
+
+/// Folder of each person's device, office and person id, shown name, role.
+const PEOPLE: [(&str, &str, &str, &str, &str); 6] = [
+    ("joost", "nl", "nl-om/joost.devries", "Joost de Vries", "prosecutor"),
+    ("marieke", "nl", "nl-om/marieke.bos", "Marieke Bos", "prosecutor"),
+    ("nl-recovery", "nl", "nl-om/recovery", "Recovery of nl-om", "recovery"),
+    ("ana", "ro", "ro-diicot/ana.pop", "Ana Pop", "prosecutor"),
+    ("ro-recovery", "ro", "ro-diicot/recovery", "Recovery of ro-diicot", "recovery"),
+    ("auditor", "eu", "eu-audit/inge.lund", "Inge Lund", "auditor"),
+];
+
+fn failed(text: &str) -> Failure {
+    Failure::new(Exit::Unexpected, text, "")
+}
+
+/// Offices, trust list, server, devices.
+pub fn prepare(stage: &mut Stage) -> Result<(), Failure> {
+    stage.part("Offices say who is who");
+    for (folder, id, country, name) in [
+        ("nl", "nl-om", "NL", "Openbaar Ministerie"),
+        ("ro", "ro-diicot", "RO", "DIICOT"),
+        ("eu", "eu-audit", "EU", "Supervisory Authority"),
+    ] {
+        stage.ok("", &["office", "init", &stage.path(folder), "--id", id, "--country", country, "--name", name])?;
+    }
+    let listed = |folder: &str, roles: &str| format!("{}:{roles}", stage.path(&format!("{folder}/root.der")));
+    let (nl, ro) = (listed("nl", "prosecutor,recovery"), listed("ro", "prosecutor,recovery"));
+    let eu = listed("eu", "auditor:nl-om,ro-diicot");
+    let list = stage.path("trust-list.json");
+    let words = ["office", "trust-list", &list, "--threshold", "2", "--office", &nl, "--office", &ro, "--office", &eu];
+    let pin = stage.ok("", &words)?;
+    for folder in ["nl", "ro"] {
+        stage.ok("", &["office", "sign", &stage.path(folder), &list])?;
+    }
+    stage.tell("Two prosecution offices and a supervisory authority made their roots; two of them signed the trust list.");
+
+    stage.part("The server starts");
+    let words = ["serve", "init", &stage.path("server"), "--listen", &stage.address, "--origin", "demo.custodia/log", "--trust-pin", &pin];
+    stage.ok("", &words)?;
+    stage.start_server("server")?;
+    let (url, card) = (stage.url(), stage.path("server/server.json"));
+    stage.ok("", &["office", "publish", &stage.path("nl"), &list, "--server", &url, "--card", &card])?;
+    stage.tell("It holds no key of anybody. Its log begins with the trust list that everybody pinned.");
+
+    stage.part("Devices make their keys; offices certify and announce them");
+    for (home, office, person, name, role) in PEOPLE {
+        let (request, certificate) = (stage.path(&format!("{home}.request")), stage.path(&format!("{home}.der")));
+        stage.ok(home, &["device", "init", "--person", person, "--name", name, "--role", role, "--request", &request])?;
+        stage.ok("", &["office", "issue", &stage.path(office), &request, &certificate, "--server", &url, "--card", &card])?;
+        stage.ok(home, &["device", "install", &certificate, "--server", &url, "--card", &card])?;
+        stage.tell(&format!("{name}, {role}: enrolled in the log."));
+    }
+    Ok(())
+}
+
+/// The case: founding, sharing, opening, a late joiner, a removal.
+pub fn work(stage: &Stage, evidence: &Evidence) -> Result<(), Failure> {
+    stage.part("Two states found a case");
+    let reason = ["--reason", "Joint investigation, file 0000/2026"];
+    let mut words = vec!["case", "create", "--title", "Operation Exemplu", "--review", "2027-12-01"];
+    words.extend(reason);
+    let case = stage.ok("joost", &words)?;
+    let mut words = vec!["case", "add", &case, "ro-diicot/ana.pop", "--history", "full"];
+    words.extend(reason);
+    stage.ok("joost", &words)?;
+    stage.tell("Joost (Netherlands) founded it and added Ana (Romania); each office's recovery device is a visible member.");
+
+    stage.part("Evidence is sealed on their own devices");
+    let mut ids = Vec::new();
+    for (number, exhibit) in evidence.exhibits.iter().enumerate() {
+        let home = if number == 1 { "ana" } else { "joost" };
+        let form = stage.path(&exhibit.form);
+        let mut words = vec!["exhibit".to_owned(), "add".to_owned(), case.clone()];
+        words.extend(exhibit.sources.iter().map(|path| path.display().to_string()));
+        words.extend(["--form", &form, "--reason", "Collected under the agreement"].map(str::to_owned));
+        ids.push(stage.ok(home, &words.iter().map(String::as_str).collect::<Vec<_>>())?);
+        stage.tell(&format!("{home} sealed {}: the server holds ciphertext under hash names.", exhibit.name));
+    }
+
+    stage.part("Opening asks for a purpose and a reason, and is on record first");
+    let open = |home: &str, exhibit: &str| {
+        stage.ok(home, &["exhibit", "open", &case, exhibit, "--purpose", "investigation", "--reason", "Reading the material"])
+    };
+    let files = open("ana", &ids[0])?;
+    stage.tell(&format!(
+        "Ana opened the first exhibit of Joost's: {} files. Her entry stood in the log before she got the key.",
+        files.lines().count().saturating_sub(1)
+    ));
+    let target = stage.path("export");
+    let words = [
+        "exhibit",
+        "export",
+        &case,
+        &ids[0],
+        "--to",
+        &target,
+        "--recipient",
+        "ro-diicot/ana.pop",
+        "--purpose",
+        "prosecution",
+        "--reason",
+        "Copy for the file",
+    ];
+    stage.ok("ana", &words)?;
+    same_bytes(&evidence.exhibits[0].sources, std::path::Path::new(&target))?;
+    stage.tell("She wrote its files out: bit for bit what Joost had collected.");
+
+    stage.part("A late joiner gets two of three exhibits");
+    let words = [
+        "case",
+        "add",
+        &case,
+        "nl-om/marieke.bos",
+        "--history",
+        "chosen",
+        "--exhibit",
+        &ids[0],
+        "--exhibit",
+        &ids[1],
+        "--reason",
+        "Second prosecutor",
+    ];
+    stage.ok("joost", &words)?;
+    open("marieke", &ids[0])?;
+    let open_third = ["exhibit", "open", &case, &ids[2], "--purpose", "investigation", "--reason", "Reading the material"];
+    stage.refused("marieke", &open_third, Exit::NotPermitted)?;
+    stage.tell("Marieke opened the first; the third was refused to her.");
+
+    stage.part("A removed member opens nothing more");
+    stage.ok("joost", &["case", "remove", &case, "nl-om/marieke.bos", "--reason", "Moved to another unit"])?;
+    let open_second = ["exhibit", "open", &case, &ids[1], "--purpose", "investigation", "--reason", "One more look"];
+    let output = stage.refused_any("marieke", &open_second)?;
+    stage.tell(&format!(
+        "Marieke was removed and tried the second, which she was given and had never opened: {}",
+        output.lines().next().unwrap_or_default()
+    ));
+    open("joost", &ids[1])?;
+    stage.tell("Joost still opens it.");
+    Ok(())
+}
+
+/// Compares what was written out with the sources, name by name and byte by byte.
+fn same_bytes(sources: &[std::path::PathBuf], target: &std::path::Path) -> Result<(), Failure> {
+    let mut compared = 0;
+    for source in sources {
+        let parent = source.parent().unwrap_or(source);
+        let mut stack = vec![source.clone()];
+        while let Some(path) = stack.pop() {
+            if path.is_dir() {
+                let entries = std::fs::read_dir(&path).map_err(|error| Failure::file(&path, &error))?;
+                stack.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
+                continue;
+            }
+            let copy = target.join(path.strip_prefix(parent).unwrap_or(&path));
+            let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| Failure::file(path, &error));
+            if read(&path)? != read(&copy)? {
+                return Err(failed(&format!("{} was written out with other bytes", path.display())));
+            }
+            compared += 1;
+        }
+    }
+    if compared == 0 { Err(failed("nothing was compared")) } else { Ok(()) }
+}
