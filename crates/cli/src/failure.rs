@@ -103,7 +103,7 @@ impl From<AgentError> for Failure {
 impl From<OfficeError> for Failure {
     fn from(error: OfficeError) -> Self {
         let exit = match &error {
-            OfficeError::Passphrase(PassphraseError::Wrong) => Exit::NotAuthenticated,
+            OfficeError::Passphrase(PassphraseError::WrongPassphrase) => Exit::NotAuthenticated,
             OfficeError::Exists => Exit::Conflict,
             _ => Exit::Usage,
         };

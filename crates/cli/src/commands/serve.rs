@@ -18,7 +18,7 @@ pub struct Options {
     #[command(subcommand)]
     command: Option<Command>,
     /// The configuration, such as config/custodia.toml.
-    #[arg(long, required = true)]
+    #[arg(long)]
     config: Option<PathBuf>,
     /// Only check the configuration, and say what is wrong in which line.
     #[arg(long)]
@@ -73,11 +73,11 @@ fn started(error: &StartError) -> Failure {
 async fn init(folder: &Path, listen: SocketAddr, origin: &str, trust_pin: Sha256Digest) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
     let folder = folder.canonicalize().map_err(|error| Failure::file(folder, &error))?;
-    let at = |name: &str| toml::Value::String(folder.join(name).display().to_string());
+    let at = |name: &str| quoted(&folder.join(name).display().to_string());
     let text = format!(
         "# Every key is explained in config/custodia.toml.\nlisten = \"{listen}\"\norigin = {}\ntrust_pin = \"{trust_pin}\"\n\n[data]\ndatabase = {}\nlog_key = {}\nhead_file = {}\n\n[store]\nfolder = {}\n\n[kek]\nfolders = [{}]\n",
-        toml::Value::String(origin.to_owned()),
-        toml::Value::String(format!("sqlite:{}", folder.join("db/custodia.sqlite").display())),
+        quoted(origin),
+        quoted(&format!("sqlite:{}", folder.join("db/custodia.sqlite").display())),
         at("keys/log.key"),
         at("head/head.json"),
         at("objects"),
@@ -94,4 +94,9 @@ async fn init(folder: &Path, listen: SocketAddr, origin: &str, trust_pin: Sha256
     note(&format!("Start it: custodia serve --config {}", path.display()));
     say(&key.to_string());
     Ok(())
+}
+
+/// A basic string of TOML; those of JSON are such.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }

@@ -23,15 +23,6 @@ pub struct Stage {
     begun: Instant,
 }
 
-/// What a command is expected to end with.
-#[derive(Clone, Copy)]
-pub enum Expected {
-    /// Exit code 0.
-    Success,
-    /// This exit code.
-    Refusal(Exit),
-}
-
 fn unexpected(text: impl Into<String>) -> Failure {
     Failure::new(Exit::Unexpected, text, "Run the demo again with --keep and look at server.log in its folder.")
 }
@@ -75,25 +66,14 @@ impl Stage {
         say(&format!("   {text}"));
     }
 
-    /// Runs a command of this program and returns its standard output, if it ended as expected.
-    pub fn run(&self, home: Option<&str>, words: &[&str], expected: Expected) -> Result<String, Failure> {
-        let output = self.output(home, words)?;
-        let code = output.status.code();
-        let wanted = match expected {
-            Expected::Success => 0,
-            Expected::Refusal(exit) => i32::from(exit as u8),
-        };
-        if code == Some(wanted) {
+    /// Runs a command that must succeed, and returns its standard output.
+    pub fn ok(&self, home: &str, words: &[&str]) -> Result<String, Failure> {
+        let output = self.output(Some(home), words)?;
+        if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
-        Err(unexpected(format!("`custodia {}` ended with {code} and not with {wanted}:\n{}", words.join(" "), said.trim_end())))
-    }
-
-    /// Runs a command that must succeed.
-    pub fn ok(&self, home: &str, words: &[&str]) -> Result<String, Failure> {
-        self.run(Some(home), words, Expected::Success)
+        Err(unexpected(format!("`custodia {}` was to succeed and ended with {}:\n{}", words.join(" "), output.status, said.trim_end())))
     }
 
     /// Runs a command that must be refused with this exit code, and returns what it said.
@@ -115,15 +95,6 @@ impl Stage {
     /// Runs a command that must be refused, because the device is no member or not permitted, and returns what it said.
     pub fn refused_any(&self, home: &str, words: &[&str]) -> Result<String, Failure> {
         self.refused(home, words, Exit::NotPermitted).or_else(|_| self.refused(home, words, Exit::NotFound))
-    }
-
-    /// Runs a command whose standard output is bytes.
-    pub fn bytes(&self, home: &str, words: &[&str]) -> Result<Vec<u8>, Failure> {
-        let output = self.output(Some(home), words)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        Err(unexpected(format!("`custodia {}` failed:\n{}", words.join(" "), String::from_utf8_lossy(&output.stderr))))
     }
 
     fn output(&self, home: Option<&str>, words: &[&str]) -> Result<Output, Failure> {
