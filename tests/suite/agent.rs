@@ -1,5 +1,7 @@
 //! Agents of two offices against a real server: sealing, sharing, opening, removal, interruption.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::path::PathBuf;
 
