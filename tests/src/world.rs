@@ -82,13 +82,13 @@ fn config(folder: &Path, pin: &str) -> ServerConfig {
     let path = |name: &str| folder.join("server").join(name);
     let text = format!(
         "listen = \"127.0.0.1:0\"\norigin = \"vault.example/log\"\ntrust_pin = \"{pin}\"\n\
-         [data]\ndatabase = \"sqlite:{}\"\nlog_key = {:?}\nhead_file = {:?}\n\
-         [store]\nfolder = {:?}\n[kek]\nfolders = [{:?}]\n",
+         [data]\ndatabase = \"sqlite:{}\"\nlog_key = \"{}\"\nhead_file = \"{}\"\n\
+         [store]\nfolder = \"{}\"\n[kek]\nfolders = [\"{}\"]\n",
         path("data/custodia.db").display(),
-        path("secret/log.key"),
-        path("head/head"),
-        path("objects"),
-        path("kek"),
+        path("secret/log.key").display(),
+        path("head/head").display(),
+        path("objects").display(),
+        path("kek").display(),
     );
     ServerConfig::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
@@ -108,7 +108,9 @@ impl World {
         };
         let draft = TrustListDraft { issued: claimed(0), threshold: 2, offices: offices.iter().map(entry).collect() };
         let mut list = draft.first().unwrap();
-        offices.iter().for_each(|office| office.sign_list(&mut list));
+        for office in &offices {
+            office.sign_list(&mut list);
+        }
 
         let config = config(folder.path(), &list.digest().to_string());
         let log_key = Server::init(&config).await.must();

@@ -1,5 +1,7 @@
 //! Agents of two offices against a real server: sealing, sharing, opening, removal, interruption.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -93,6 +95,8 @@ async fn a_member_with_chosen_exhibits_opens_those_and_what_comes_later_only() {
     join(&luc, &ana, case, Terms::Chosen, vec![chosen]).await;
     assert_eq!(view(&luc, case, chosen).await.must().len(), 20);
     assert!(matches!(view(&luc, case, hidden).await, Err(AgentError::NoKey(_) | AgentError::NotEligible(_))));
+    ana.grant_exhibits(case, luc.certificate_id().unwrap(), &[hidden], &statement()).await.must();
+    assert_eq!(view(&luc, case, hidden).await.unwrap().len(), 10, "a later grant opens it");
     let later = add(&ana, &world, case, "later", 30).await;
     assert_eq!(view(&luc, case, later).await.must().len(), 30);
 }
@@ -123,6 +127,27 @@ async fn an_interrupted_intake_goes_on_where_it_ended() {
     let collected = ana.add_exhibit(exhibit(case, &folder, "long"), |_| {}).await.must();
     assert_eq!(view(&ana, case, collected.exhibit).await.must().len(), 40_000_000);
     assert_eq!(ana.exhibits(case).await.must().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_by_two_members_reach_each_other_and_a_leaver_is_removed() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let eva = world.device(1, "eva", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    join(&eva, &luc, case, Terms::None, Vec::new()).await;
+    ana.refresh(case).await.must();
+    luc.leave(case, &statement()).await.must();
+    let one = add(&eva, &world, case, "one", 10).await;
+    assert_eq!(view(&ana, case, one).await.unwrap().len(), 10);
+    // Any next commit removes whoever left.
+    ana.add_members(case, Vec::new(), Vec::new(), &statement()).await.must();
+    let gone = luc.certificate_id().unwrap();
+    assert!(ana.members(case).await.must().iter().all(|member| member.certificate != gone));
+    eva.refresh(case).await.must();
+    assert_eq!(eva.members(case).await.must(), ana.members(case).await.must());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,6 +120,28 @@ impl Agent {
         Ok(all)
     }
 
+    /// Grants exhibits to a member who could not open them, each with a disclosure of its own.
+    ///
+    /// # Errors
+    /// [`AgentError::NoKey`] for an exhibit that this device cannot open itself; what a rule or the server refuses.
+    pub async fn grant_exhibits(
+        &self,
+        case: CaseId,
+        device: Sha256Digest,
+        exhibits: &[ExhibitId],
+        statement: &Statement,
+    ) -> Result<(), AgentError> {
+        let _turn = self.group_turn.lock().await;
+        self.catch_up(case).await?;
+        let file = self.case_file(case).await?;
+        let ring = self.ring(&file).await?;
+        let joined = [Add { certificate: device, terms: Terms::Chosen }];
+        for (intent, upload) in self.grants_for(&file, &joined, exhibits, statement, &ring).await? {
+            self.enter(&intent, format!("/v1/cases/{case}/grants"), crate::http::to_json(&upload)?).await?;
+        }
+        Ok(())
+    }
+
     async fn device_certificate(&self, id: Sha256Digest) -> Result<Certificate, AgentError> {
         let believed = self.believed().await?;
         let certificate = believed.registry.registry().certificate(CertificateId::from_digest(id)).cloned();
