@@ -11,7 +11,7 @@ use custodia_core::exhibit::keys::{ReasonKey, RingKey, RingVersion};
 use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
 use custodia_core::exhibit::text::{Line, Prose};
 use custodia_core::exhibit::wrap::{ReasonKeyWrap, WrappedSecret, unwrap, wrap};
-use custodia_core::exhibit::{AwsLcCipher, ExhibitError, Salt};
+use custodia_core::exhibit::{AwsLcCipher, ExhibitError, Part, Salt};
 use custodia_core::ids::{CaseId, ExhibitId, IntentId};
 
 use crate::agent::{Agent, Believed};
@@ -86,7 +86,7 @@ impl Agent {
         drop(believed);
         let sealed = Sealed {
             message: Base64Url(message),
-            ring: RingWrap { version: draft.ring.version, wrap: Base64Url(wrapped.as_bytes().to_vec()) },
+            ring: Some(RingWrap { version: draft.ring.version, wrap: Base64Url(wrapped.as_bytes().to_vec()) }),
             auditors,
             trust_list,
         };
@@ -108,7 +108,7 @@ impl Agent {
         Ok(intent.sign(self.certificate_id()?, &self.device.key)?)
     }
 
-    fn seal_to_auditors(
+    pub(crate) fn seal_to_auditors(
         &self,
         believed: &Believed,
         own: &custodia_core::identity::Certificate,
@@ -135,11 +135,19 @@ impl Agent {
 /// # Errors
 /// [`ExhibitError`] if it does not open: a finding against its actor.
 pub(crate) fn open_reason(origin: &str, intent: &SignedIntent, ring: &RingKey) -> Result<SealedText, ExhibitError> {
-    let sealed = intent
-        .sealed
-        .as_ref()
-        .ok_or(ExhibitError::Bug { part: custodia_core::exhibit::Part::SealedText, why: "the kinds whose reasons are opened carry one" })?;
-    let place = ReasonKeyWrap { case: intent.case, version: RingVersion(sealed.ring.version), intent: intent.id };
-    let key = unwrap::<AwsLcCipher, _>(&place, ring, &WrappedSecret::from_slice(&sealed.ring.wrap.0)?)?;
+    let missing = ExhibitError::Bug { part: Part::SealedText, why: "the kinds whose reasons are opened carry one" };
+    let sealed = intent.sealed.as_ref().ok_or(missing)?;
+    let key = reason_key(intent, ring)?;
     SealedText::open::<AwsLcCipher>(&SealedTextPlace { origin, intent: intent.id }, &key, &sealed.message.0)
+}
+
+/// The key of an act's reason, unwrapped with the ring key that the act names.
+///
+/// # Errors
+/// As for [`open_reason`].
+pub(crate) fn reason_key(intent: &SignedIntent, ring: &RingKey) -> Result<ReasonKey, ExhibitError> {
+    let missing = ExhibitError::Bug { part: Part::SealedText, why: "the kinds whose reasons members open carry a wrap for them" };
+    let wrapped = intent.sealed.as_ref().and_then(|sealed| sealed.ring.as_ref()).ok_or(missing)?;
+    let place = ReasonKeyWrap { case: intent.case, version: RingVersion(wrapped.version), intent: intent.id };
+    unwrap::<AwsLcCipher, _>(&place, ring, &WrappedSecret::from_slice(&wrapped.wrap.0)?)
 }

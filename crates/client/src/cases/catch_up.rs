@@ -204,8 +204,8 @@ impl Agent {
         }
         let origin = self.link()?.origin.clone();
         for act in self.case_acts(case).await?.iter().rev() {
-            let Some(sealed) = &act.sealed else { continue };
-            let key = keys::ring_key(&mut *self.state.connection().await, case, sealed.ring.version).await?;
+            let Some(wrap) = act.sealed.as_ref().and_then(|sealed| sealed.ring.as_ref()) else { continue };
+            let key = keys::ring_key(&mut *self.state.connection().await, case, wrap.version).await?;
             let Some(key) = key else { continue };
             let title = crate::reasons::open_reason(&origin, act, &RingKey::from_secret(key)).ok().and_then(|text| text.case_title);
             if let Some(title) = title {

@@ -91,8 +91,9 @@ pub struct AuditorWrap {
 pub struct Sealed {
     /// One Cobblestone-256 message.
     pub message: Base64Url,
-    /// The reason key for members.
-    pub ring: RingWrap,
+    /// The reason key for members; absent for `log.read`, whose actor need not be in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<RingWrap>,
     /// The reason key for auditors.
     pub auditors: Vec<AuditorWrap>,
     /// Number of the trust list by which the auditors were chosen.
@@ -225,6 +226,8 @@ impl Intent {
             "has more than 64 recipients, or one that is empty or longer than 128 bytes",
         )?;
         demand(kind != Kind::Disclosure || !self.recipients.is_empty(), "names at least one recipient (LED Art 25(1))")?;
+        let for_members = self.sealed.as_ref().is_none_or(|sealed| sealed.ring.is_some() == (kind != Kind::LogRead));
+        demand(for_members, "seals its reason to the case's members exactly if it is an act within a case")?;
         let auditors = self.sealed.as_ref().map_or(0, |sealed| sealed.auditors.len());
         demand(auditors <= MAX_AUDITORS, "seals its reason to more than 32 auditors")
     }

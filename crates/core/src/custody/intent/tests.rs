@@ -1,5 +1,5 @@
 use super::*;
-use crate::custody::body::{Consultation, Disclosure, Nothing, ViewMode};
+use crate::custody::body::{Consultation, Disclosure, LogRead, Nothing, ViewMode};
 use base64::Engine as _;
 
 pub(crate) fn key() -> SigningKey {
@@ -9,7 +9,7 @@ pub(crate) fn key() -> SigningKey {
 pub(crate) fn sealed() -> Sealed {
     Sealed {
         message: Base64Url(vec![1; 80]),
-        ring: RingWrap { version: 1, wrap: Base64Url(vec![2; 104]) },
+        ring: Some(RingWrap { version: 1, wrap: Base64Url(vec![2; 104]) }),
         auditors: vec![],
         trust_list: 1,
     }
@@ -100,8 +100,9 @@ fn upper_case_identifiers_are_refused_so_that_one_value_has_one_text() {
 
 #[test]
 fn an_opening_without_purpose_reason_exhibit_or_chain_is_refused() {
-    let wrong: [fn(&mut Intent); 12] = [
+    let wrong: [fn(&mut Intent); 13] = [
         |intent| intent.purpose = None,
+        |intent| intent.sealed = Some(Sealed { ring: None, ..sealed() }),
         |intent| intent.purpose = Some(Purpose::LawfulnessCheck),
         |intent| intent.sealed = None,
         |intent| intent.exhibit = None,
@@ -134,4 +135,18 @@ fn a_disclosure_names_its_recipients() {
     assert!(intent.clone().sign(certificate(), &key()).is_err());
     intent.recipients = vec![String::new()];
     assert!(intent.sign(certificate(), &key()).is_err());
+}
+
+#[test]
+fn a_reading_of_the_log_seals_its_reason_without_a_ring_key() {
+    let mut intent = consultation();
+    intent.body = Body::LogRead(LogRead { from: 0, to: 9 });
+    (intent.exhibit, intent.chain_seen, intent.group) = (None, None, None);
+    intent.case = CaseId::REGISTRY;
+    intent.purpose = Some(Purpose::LawfulnessCheck);
+    let with_ring = intent.clone().sign(certificate(), &key());
+    assert!(matches!(with_ring, Err(IntentError::Shape { kind: Kind::LogRead, .. })));
+    intent.sealed = Some(Sealed { ring: None, ..sealed() });
+    let signed = intent.clone().sign(certificate(), &key()).unwrap();
+    assert_eq!(*UnverifiedIntent::parse(signed.text()).unwrap().unverified(), intent);
 }
