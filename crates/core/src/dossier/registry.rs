@@ -1,6 +1,7 @@
 //! Check TRU-01: the registry chain of a dossier, replayed from the pinned trust list.
 
 use crate::custody::intent::UnverifiedIntent;
+use crate::custody::kind::Concern;
 use crate::custody::receipt::RecordView;
 use crate::custody::record::{ChainHead, Outcome, Place};
 use crate::custody::registry_act;
@@ -75,7 +76,73 @@ fn replay_one(at: &mut RegistryAt, view: &RecordView, head: &mut Option<ChainHea
         return Ok(());
     }
     let intent = UnverifiedIntent::parse(&core.intent).map_err(|error| error.to_string())?;
+    if intent.unverified().kind().concern() == Concern::Log {
+        // A reading of the whole log stands in this chain and says nothing of who is who.
+        return Ok(());
+    }
     let intent = registry_act::verify(&at.registry, pin, intent).map_err(|error| error.to_string())?;
     let as_of = AsOf { seq: RegistrySeq::new(place.seq.0), time: core.time };
     registry_act::apply(&mut at.registry, &intent, as_of).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::custody::body::{Body, LogRead};
+    use crate::custody::intent::{ClockSource, Intent, Sealed, Seen};
+    use crate::custody::kind::Purpose;
+    use crate::custody::record::{Core, Part, Record, Salt};
+    use crate::custody::wire::Base64Url;
+    use crate::digest::Sha256Digest;
+    use crate::finding::Status;
+    use crate::ids::IntentId;
+    use crate::log::{Frontier, LogSigner, RootHash};
+    use crate::time::ClaimedTime;
+
+    fn reading() -> Intent {
+        Intent {
+            origin: "vault.example/log".to_owned(),
+            id: IntentId::from_bytes([1; 16]),
+            case: CaseId::REGISTRY,
+            exhibit: None,
+            purpose: Some(Purpose::LawfulnessCheck),
+            recipients: Vec::new(),
+            time: ClaimedTime::parse("2026-11-23T21:04:05+01:00").unwrap(),
+            clock: ClockSource::Os,
+            group: None,
+            seen: Seen { size: 0, root: Sha256Digest::from_bytes(*RootHash::empty().as_bytes()) },
+            chain_seen: None,
+            body: Body::LogRead(LogRead { from: 0, to: 1 }),
+            sealed: Some(Sealed { message: Base64Url(vec![1; 80]), ring: None, auditors: Vec::new(), trust_list: 1 }),
+        }
+    }
+
+    #[test]
+    fn a_reading_of_the_whole_log_continues_the_registry_chain_and_changes_nothing() {
+        let intent = reading().sign(Sha256Digest::of(&[b"auditor"]), &SigningKey::from_bytes(&[7; 32])).unwrap();
+        let core = Core {
+            index: 0,
+            time: LogTime::from_millis(1_795_467_845_000).unwrap(),
+            outcome: Outcome::Accepted,
+            attempts: 1,
+            intent: intent.text().to_owned(),
+        };
+        let record = Record {
+            core,
+            case: Place::after(CaseId::REGISTRY, None),
+            exhibit: None,
+            salts: [Salt([1; 32]), Salt([2; 32]), Salt([3; 32])],
+        };
+        let mut frontier = Frontier::empty();
+        frontier.append(leaf_hash(&record.commitment().entry())).unwrap();
+        let signer = LogSigner::new("vault.example/log".parse().unwrap(), SigningKey::from_bytes(&[8; 32])).unwrap();
+        let checkpoint = signer.sign(frontier.size(), frontier.root()).unwrap();
+        let proof = InclusionProof::from_hashes(Vec::new()).unwrap();
+        let pin = TrustPin::new(Sha256Digest::of(&[b"list"]));
+        let (at, findings) = replay(&[record.view(&[Part::Core, Part::Case])], &proof, &checkpoint, pin);
+        assert!(findings.iter().all(|finding| finding.status == Status::Passed), "{findings:?}");
+        assert!(at.registry.head().is_none());
+    }
 }
