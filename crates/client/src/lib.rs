@@ -9,17 +9,21 @@
 //!        ├─ outbox    acts are stored before they leave and sent until answered
 //!        ├─ cases     founding, members, commits, grants
 //!        ├─ seal      files to stored objects, resumable
-//!        └─ open      entry first, then key, then bytes
+//!        ├─ open      entry first, then key, then bytes
+//!        ├─ reading   what happened in an own case (entries), proofs of single records (tiles)
+//!        └─ audit     the whole log, replayed, for auditors; cosigning
 //! office: what an office does with its root (issuing, revoking, trust lists)
 //! ```
 
 mod agent;
 pub mod announce;
 mod at_rest;
+pub mod audit;
 mod cases;
 mod chain;
 pub mod clock;
 pub mod durable_file;
+pub mod entries;
 mod error;
 pub mod hpke;
 pub mod http;
@@ -28,16 +32,19 @@ pub mod office;
 pub mod open;
 mod outbox;
 pub mod passphrase;
+mod reading;
 mod reasons;
 pub mod registry;
 pub mod seal;
 pub mod state;
 mod sync;
+mod tiles;
 
 pub use agent::{Agent, NewDevice};
 pub use cases::{CaseSummary, Joining, MemberRow, NewCase};
 pub use clock::Clock;
 pub use error::AgentError;
+pub use reading::{CaseLog, ProofError, ProvenRecord, verify_proof};
 pub use reasons::Statement;
 pub use state::StatePaths;
 pub use sync::ChainRecord;

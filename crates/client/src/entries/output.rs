@@ -1,0 +1,217 @@
+//! Entries as text for a terminal and as CSV for a spreadsheet.
+//!
+//! ```text
+//! CSV   RFC 4180: a header, CRLF after every row, cells with a comma, quote or line break in quotes, quotes doubled
+//! ```
+//! A cell that a spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) gets a `'` before it,
+//! since reasons and recipients are texts of others.
+
+use core::fmt::Write as _;
+
+use custodia_core::exhibit::path::display;
+
+use super::{AuditEntry, Stated};
+
+const COLUMNS: [&str; 22] = [
+    "index",
+    "time",
+    "claimed_time",
+    "clock",
+    "kind",
+    "form",
+    "outcome",
+    "rule",
+    "attempts",
+    "person",
+    "name",
+    "office",
+    "certificate",
+    "case",
+    "exhibit",
+    "purpose",
+    "recipients",
+    "reason_status",
+    "reason",
+    "reference",
+    "case_title",
+    "exhibit_title",
+];
+
+/// Writes the entries as CSV.
+pub fn to_csv(entries: &[AuditEntry]) -> String {
+    let mut csv = COLUMNS.join(",");
+    csv.push_str("\r\n");
+    for entry in entries {
+        let cells = cells(entry).map(|cell| csv_cell(&cell));
+        csv.push_str(&cells.join(","));
+        csv.push_str("\r\n");
+    }
+    csv
+}
+
+fn cells(entry: &AuditEntry) -> [String; 22] {
+    let (status, text) = match &entry.stated {
+        Stated::Opened(text) => ("opened", Some(text)),
+        Stated::NotForThisReader => ("not-for-this-reader", None),
+        Stated::DoesNotOpen => ("does-not-open", None),
+        Stated::NotAsked => ("not-asked", None),
+    };
+    let line = |line: Option<&str>| line.unwrap_or_default().to_owned();
+    [
+        entry.index.to_string(),
+        entry.time.to_string(),
+        entry.claimed_time.as_str().to_owned(),
+        word(&entry.clock),
+        entry.kind.to_string(),
+        line(entry.form),
+        outcome(entry).to_owned(),
+        line(entry.refused_by.as_deref()),
+        entry.attempts.to_string(),
+        shown(entry.person.as_ref()),
+        line(entry.name.as_deref()),
+        shown(entry.office.as_ref()),
+        entry.certificate.to_string(),
+        entry.case.to_string(),
+        shown(entry.exhibit.as_ref()),
+        entry.purpose.map_or("", |purpose| purpose.as_str()).to_owned(),
+        entry.recipients.join("; "),
+        status.to_owned(),
+        line(text.map(|text| text.reason.as_str())),
+        line(text.and_then(|text| text.reference.as_ref()).map(|text| text.as_str())),
+        line(text.and_then(|text| text.case_title.as_ref()).map(|text| text.as_str())),
+        line(text.and_then(|text| text.exhibit_title.as_ref()).map(|text| text.as_str())),
+    ]
+}
+
+fn shown(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
+/// The word that a fieldless value has in JSON.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+const fn outcome(entry: &AuditEntry) -> &'static str {
+    if entry.accepted() { "accepted" } else { "refused" }
+}
+
+fn csv_cell(text: &str) -> String {
+    let harmless = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    if harmless.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", harmless.replace('"', "\"\"")) } else { harmless }
+}
+
+/// Writes the entries as a table, safe to print on a terminal.
+pub fn to_table(entries: &[AuditEntry]) -> String {
+    let header = ["INDEX", "TIME", "ACT", "OUTCOME", "BY", "CASE", "EXHIBIT", "PURPOSE", "RECIPIENTS", "REASON"].map(str::to_owned);
+    let rows: Vec<[String; 10]> = core::iter::once(header).chain(entries.iter().map(row)).collect();
+    let widths: [usize; 10] = core::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default());
+    let mut table = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        let _ = writeln!(table, "{}", line.trim_end());
+    }
+    table
+}
+
+fn row(entry: &AuditEntry) -> [String; 10] {
+    let dash = |text: String| if text.is_empty() { "-".to_owned() } else { display(text.as_bytes()) };
+    let act = entry.form.map_or_else(|| entry.kind.to_string(), |form| format!("{} ({form})", entry.kind));
+    let repeated = if entry.attempts > 1 { format!(" x{}", entry.attempts) } else { String::new() };
+    let outcome = entry.refused_by.as_ref().map_or_else(|| outcome(entry).to_owned(), |rule| format!("refused by {rule}{repeated}"));
+    let name = entry.name.clone().unwrap_or_default();
+    let id = entry.person.as_ref().map(ToString::to_string).or_else(|| entry.office.as_ref().map(ToString::to_string));
+    let reason = match &entry.stated {
+        Stated::Opened(text) => text.reason.as_str().to_owned(),
+        Stated::NotForThisReader => "(not sealed to this reader)".to_owned(),
+        Stated::DoesNotOpen => "(DOES NOT OPEN)".to_owned(),
+        Stated::NotAsked => String::new(),
+    };
+    [
+        entry.index.to_string(),
+        entry.time.to_string(),
+        act,
+        outcome,
+        dash(id.map_or_else(|| name.clone(), |id| format!("{name} ({id})"))),
+        entry.case.to_string(),
+        dash(shown(entry.exhibit.as_ref())),
+        dash(entry.purpose.map_or("", |purpose| purpose.as_str()).to_owned()),
+        dash(entry.recipients.join("; ")),
+        dash(reason),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use custodia_core::exhibit::text::Prose;
+
+    use super::*;
+    use crate::entries::tests::entry;
+
+    fn with_reason(reason: &str) -> AuditEntry {
+        let mut entry = entry(0);
+        let Stated::Opened(text) = &mut entry.stated else { panic!("opened") };
+        text.reason = Prose::new(reason).unwrap();
+        entry
+    }
+
+    /// Reads CSV by RFC 4180 alone.
+    fn read(csv: &str) -> Vec<Vec<String>> {
+        let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+        let mut chars = csv.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' if quoted && chars.peek() == Some(&'"') => cell.extend(chars.next()),
+                '"' => quoted = !quoted,
+                ',' if !quoted => row.push(core::mem::take(&mut cell)),
+                '\r' if !quoted => {
+                    assert_eq!(chars.next(), Some('\n'));
+                    row.push(core::mem::take(&mut cell));
+                    rows.push(core::mem::take(&mut row));
+                }
+                c => cell.push(c),
+            }
+        }
+        assert!(cell.is_empty() && row.is_empty(), "every row ends with CRLF");
+        rows
+    }
+
+    #[test]
+    fn csv_reads_back_whatever_a_reason_holds() {
+        for reason in ["plain", "a, b", "he said \"no\"", "two\nlines", "\"", "ends with \"quotes\""] {
+            let rows = read(&to_csv(&[with_reason(reason), entry(1)]));
+            assert_eq!(rows.len(), 3);
+            assert!(rows.iter().all(|row| row.len() == COLUMNS.len()));
+            let column = COLUMNS.iter().position(|name| *name == "reason").unwrap();
+            assert_eq!(rows[1][column], reason);
+            assert_eq!(rows[1][16], "be-fp/anna; Court of Antwerp");
+        }
+    }
+
+    #[test]
+    fn no_cell_begins_a_formula() {
+        for reason in ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1"] {
+            let mut dangerous = with_reason(reason);
+            dangerous.recipients = vec![reason.to_owned()];
+            let rows = read(&to_csv(&[dangerous]));
+            for cell in rows.iter().flatten() {
+                assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell}");
+            }
+            assert_eq!(rows[1][18], format!("'{reason}"));
+        }
+    }
+
+    #[test]
+    fn a_table_has_one_line_for_each_entry_and_no_control_characters() {
+        let mut entry = with_reason("two\nlines \u{202e}turned");
+        entry.refused_by = Some("ACC-03".to_owned());
+        entry.attempts = 4;
+        let table = to_table(&[entry.clone(), AuditEntry { stated: Stated::DoesNotOpen, ..entry }]);
+        assert_eq!(table.lines().count(), 3);
+        assert!(table.contains("refused by ACC-03 x4") && table.contains("(DOES NOT OPEN)") && table.contains("Joost (nl-om/joost)"));
+        assert!(table.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')));
+    }
+}
