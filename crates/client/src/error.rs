@@ -79,6 +79,9 @@ pub enum AgentError {
     /// Files cannot be written out.
     #[error(transparent)]
     Export(#[from] crate::open::ExportError),
+    /// A dossier cannot be written or changed.
+    #[error(transparent)]
+    Dossier(#[from] crate::dossier::DossierError),
     /// Something sealed does not open, or is not what was committed to.
     #[error(transparent)]
     Exhibit(#[from] custodia_core::exhibit::ExhibitError),

@@ -11,6 +11,7 @@
 //!        ├─ seal      files to stored objects, resumable
 //!        ├─ open      entry first, then key, then bytes
 //!        ├─ reading   what happened in an own case (entries), proofs of single records (tiles)
+//!        ├─ dossier   what goes to court; an auditor's cosignature attached later
 //!        └─ audit     the whole log, replayed, for auditors; cosigning
 //! office: what an office does with its root (issuing, revoking, trust lists)
 //! ```
@@ -22,6 +23,7 @@ pub mod audit;
 mod cases;
 mod chain;
 pub mod clock;
+pub mod dossier;
 pub mod durable_file;
 pub mod entries;
 mod error;

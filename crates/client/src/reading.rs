@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use custodia_core::custody::intent::SignedIntent;
-use custodia_core::custody::record::Commitment;
+use custodia_core::custody::record::{ChainId, Commitment};
 use custodia_core::exhibit::keys::RingKey;
 use custodia_core::ids::CaseId;
 use custodia_core::log::{LeafIndex, LogError, LogKey, ProofFile, leaf_hash};
@@ -56,7 +56,7 @@ impl Agent {
         self.sync().await?;
         self.follow_case(case).await?;
         let rings = self.reading_keys(case).await?;
-        let records = self.case_records(case).await?;
+        let records = self.records_of(case).await?;
         let believed = self.believed().await?;
         let mut log = CaseLog { entries: Vec::with_capacity(records.len()), erased: Vec::new() };
         for record in &records {
@@ -71,9 +71,9 @@ impl Agent {
         Ok(log)
     }
 
-    /// The records of a case's chain as far as this device has followed it.
-    async fn case_records(&self, case: CaseId) -> Result<Vec<ChainRecord>, AgentError> {
-        let views = head::records(&mut *self.state.connection().await, case).await?;
+    /// The records of a chain as far as this device has followed it.
+    pub(crate) async fn records_of(&self, chain: impl ChainId) -> Result<Vec<ChainRecord>, AgentError> {
+        let views = head::records(&mut *self.state.connection().await, chain).await?;
         let believed = self.believed().await?;
         let mut records = Vec::with_capacity(views.len());
         for view in &views {
@@ -98,7 +98,7 @@ impl Agent {
     pub async fn prove(&self, case: CaseId, index: u64) -> Result<String, AgentError> {
         self.sync().await?;
         self.follow_case(case).await?;
-        let records = self.case_records(case).await?;
+        let records = self.records_of(case).await?;
         let record = records.iter().find(|record| record.view.index == index);
         let commitment = record.ok_or(AgentError::NotEligible("the case has no record at this index"))?.opened.commitment;
         let checkpoint = self.believed().await?.log.head().cloned().ok_or(AgentError::Bug)?;

@@ -94,6 +94,14 @@ impl Agent {
         Ok(shown)
     }
 
+    /// Takes a checkpoint that somebody else handed over, such as an auditor's, if it is one of the log that this device knows.
+    pub(crate) async fn believe_shown(&self, text: &str) -> Result<VerifiedCheckpoint, AgentError> {
+        let mut believed = self.believed().await?;
+        let shown = self.believe_checkpoint(&mut believed, text).await;
+        drop(believed);
+        self.keeping_evidence(shown).await
+    }
+
     /// Checks the proof of a chain's last record that comes with a page; says whether the page ends with that record.
     async fn check_page_head(
         &self,

@@ -1,0 +1,313 @@
+//! Making a dossier for a court, and attaching an auditor's cosignature to it later. Format: `docs/spec/dossier.md`.
+//!
+//! ```text
+//! open each exhibit (disclosure: export) ─► payload laid out in a private folder ─► SHA-256 of its manifest
+//!   ─► one disclosure (dossier) for each exhibit, receipts verified ─► chains, registry, proofs in one checkpoint ─► ZIP, synced, renamed
+//! ```
+//! Files in clear exist only in the private folder beside the target, which is taken away whatever happens, and in the dossier itself. If a step
+//! fails after an entry was made, the entry stays: it says that the files were out.
+
+mod attach;
+mod bag;
+mod custody;
+mod workspace;
+mod zip_file;
+
+use std::path::{Path, PathBuf};
+
+use custodia_api::messages::{Act, Released};
+use custodia_core::custody::body::{Body, ConsentTo, Disclosure, Handling};
+use custodia_core::custody::kind::Purpose;
+use custodia_core::custody::record::Outcome;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::dossier::{Files, Index, VERSION, Withheld, paths};
+use custodia_core::exhibit::AwsLcCipher;
+use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
+use custodia_core::identity::Certificate;
+use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::time::ClaimedTime;
+
+use crate::agent::Agent;
+use crate::error::AgentError;
+use crate::http::{HttpError, to_json};
+use crate::open::{OpenedExhibit, Opening};
+use crate::reasons::{Draft, Statement, reason_key};
+use crate::seal::Progress;
+use crate::state::{acts, intake};
+
+use bag::{Bag, Content};
+use workspace::Workspace;
+
+pub use attach::Attached;
+
+/// A dossier to be made.
+#[derive(Debug, Clone)]
+pub struct NewDossier {
+    /// The case.
+    pub case: CaseId,
+    /// The exhibits that go into it.
+    pub exhibits: Vec<ExhibitId>,
+    /// For whom: persons `office/local`, or outside recipients in words, such as a court.
+    pub recipients: Vec<String>,
+    /// For which purpose the exhibits are disclosed.
+    pub purpose: Purpose,
+    /// Why.
+    pub statement: Statement,
+    /// Whether the files themselves go into it.
+    pub files: Files,
+    /// What is withheld, and on which ground.
+    pub withheld: Vec<Withheld>,
+    /// Where the ZIP file is to be; nothing is overwritten.
+    pub target: PathBuf,
+}
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DossierStep {
+    /// The exhibit is opened.
+    Opening(ExhibitId),
+    /// Its files are fetched.
+    Fetching(ExhibitId, Progress),
+    /// Its disclosure is entered in the log.
+    Disclosing(ExhibitId),
+    /// Chains and proofs are gathered.
+    Proving,
+    /// The ZIP file is written.
+    Writing,
+}
+
+/// A dossier that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeDossier {
+    /// Where it is.
+    pub path: PathBuf,
+    /// SHA-256 of the payload's manifest, which the disclosures name.
+    pub payload: Sha256Digest,
+    /// The index of each exhibit's disclosure in the log.
+    pub disclosures: Vec<(ExhibitId, u64)>,
+    /// The number of records in the tree of its checkpoint; an auditor's checkpoint of at least one more than the last index attests it.
+    pub tree_size: u64,
+}
+
+/// Why a dossier was not written or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DossierError {
+    /// There is something at the target.
+    #[error("{} exists already; nothing is overwritten", .0.display())]
+    Exists(PathBuf),
+    /// The file system refuses.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the payload is not what it was when it was checked.
+    #[error("{0} changed while the dossier was written; the dossier was not made")]
+    Changed(String),
+    /// The ZIP file cannot be written.
+    #[error("the dossier cannot be written: {0}")]
+    Unwritable(String),
+    /// The file is no dossier of the format.
+    #[error("the file is not a dossier that a cosignature can be attached to: {0}")]
+    Malformed(String),
+    /// The cosigned checkpoint is older than the dossier.
+    #[error("the cosigned checkpoint is of {size} records and the dossier ends with record {last}: attach a later one")]
+    TooOld {
+        /// Size of the cosigned tree.
+        size: u64,
+        /// The last record of the dossier.
+        last: u64,
+    },
+}
+
+pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> DossierError {
+    let path = path.to_owned();
+    move |source| DossierError::Io { path, source }
+}
+
+/// The folder in which a file stands.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+impl Agent {
+    /// Makes a dossier: two disclosures for each exhibit (the files leave the vault; the dossier goes to its recipients) and one ZIP file.
+    ///
+    /// It holds what the log proves at this moment; completeness is attested once an auditor's cosignature is attached
+    /// ([`Agent::attach_cosignature`]).
+    ///
+    /// # Errors
+    /// [`DossierError::Exists`] and an H1 exhibit without consent before anything is entered; what a rule refuses; what does not fetch,
+    /// open or write. Then no dossier is left behind.
+    pub async fn make_dossier(&self, new: &NewDossier, progress: &(dyn Fn(DossierStep) + Send + Sync)) -> Result<MadeDossier, AgentError> {
+        let own = self.own_certificate().await?;
+        self.check_dossier(new).await?;
+        let workspace = Workspace::beside(&new.target)?;
+        let mut bag = Bag::default();
+        for &exhibit in &new.exhibits {
+            progress(DossierStep::Opening(exhibit));
+            let opening = Opening::Export { recipients: new.recipients.clone() };
+            let opened = self.open_exhibit(new.case, exhibit, opening, new.purpose, &new.statement).await?;
+            lay_out(&workspace, new.files, exhibit, &opened, &mut bag, progress).await?;
+        }
+        for &exhibit in &new.exhibits {
+            self.follow_exhibit(new.case, exhibit).await?;
+            bag.payload.insert(paths::reasons(exhibit), Content::Bytes(self.reason_keys(new.case, exhibit).await?));
+        }
+        let made = self.clock.claimed();
+        let index = self.index(new, &own, made.clone())?;
+        bag.payload.insert(paths::INDEX.to_owned(), Content::Bytes(index));
+        let payload = Sha256Digest::of(&[bag.manifest().as_bytes()]);
+        let mut disclosures = Vec::with_capacity(new.exhibits.len());
+        for &exhibit in &new.exhibits {
+            progress(DossierStep::Disclosing(exhibit));
+            disclosures.push((exhibit, self.disclose(new, exhibit, payload).await?));
+        }
+        progress(DossierStep::Proving);
+        let (checkpoint, tags) = self.custody_files(new.case, &disclosures).await?;
+        bag.tags = tags;
+        bag.describe(own.office(), &made, new.case);
+        progress(DossierStep::Writing);
+        let target = new.target.clone();
+        let written = tokio::task::spawn_blocking(move || zip_file::write(&bag, &target)).await;
+        written.map_err(|_| AgentError::Bug)??;
+        drop(workspace);
+        Ok(MadeDossier { path: new.target.clone(), payload, disclosures, tree_size: checkpoint.size().get() })
+    }
+
+    /// What can be refused before anything is opened.
+    async fn check_dossier(&self, new: &NewDossier) -> Result<(), AgentError> {
+        let mut exhibits = new.exhibits.clone();
+        exhibits.sort_unstable();
+        exhibits.dedup();
+        if exhibits.is_empty() || exhibits.len() != new.exhibits.len() {
+            return Err(AgentError::Input { what: "the list of exhibits", problem: "is empty, or names one twice" });
+        }
+        if new.recipients.is_empty() {
+            return Err(AgentError::Input { what: "the list of recipients", problem: "is empty: a disclosure names to whom it goes" });
+        }
+        if new.target.symlink_metadata().is_ok() {
+            return Err(DossierError::Exists(new.target.clone()).into());
+        }
+        self.refresh(new.case).await?;
+        let rows = self.exhibit_rows(new.case).await?;
+        for &exhibit in &new.exhibits {
+            let row = rows.iter().find(|row| row.exhibit == exhibit);
+            let row = row.ok_or(AgentError::NotEligible("the case has no such exhibit, or none that this device may know of"))?;
+            if row.handling == Handling::H1 && !self.consented(new.case, exhibit).await? {
+                return Err(AgentError::NotEligible(
+                    "an exhibit has handling code H1: its originator must consent to judicial use before it goes into a dossier (ACC-06)",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the exhibit's chain holds a consent to judicial use.
+    async fn consented(&self, case: CaseId, exhibit: ExhibitId) -> Result<bool, AgentError> {
+        self.follow_exhibit(case, exhibit).await?;
+        let gives = |body: &Body| matches!(body, Body::ConsentGive(consent) if consent.to == ConsentTo::JudicialUse);
+        Ok(self.records_of(exhibit).await?.iter().any(|record| {
+            record.opened.core.as_ref().is_some_and(|core| core.outcome == Outcome::Accepted)
+                && record.intent.as_ref().is_some_and(|intent| gives(&intent.body))
+        }))
+    }
+
+    /// The reason keys of an exhibit's chain that this device can open, as the payload holds them; one that opens nothing is left out.
+    async fn reason_keys(&self, case: CaseId, exhibit: ExhibitId) -> Result<Vec<u8>, AgentError> {
+        let rings = self.reading_keys(case).await?;
+        let mut keys = std::collections::BTreeMap::new();
+        for record in self.records_of(exhibit).await? {
+            let Some(intent) = &record.intent else { continue };
+            let Some(sealed) = &intent.sealed else { continue };
+            let Some(ring) = sealed.ring.as_ref().and_then(|ring| rings.get(&ring.version)) else { continue };
+            let Ok(key) = reason_key(intent, ring) else { continue };
+            let place = SealedTextPlace { origin: &intent.origin, intent: intent.id };
+            if SealedText::open::<AwsLcCipher>(&place, &key, &sealed.message.0).is_ok() {
+                keys.insert(record.view.index, hex::encode(key.secret().expose()));
+            }
+        }
+        Ok(serde_json::to_vec(&keys).expect("numbers and texts serialise"))
+    }
+
+    fn index(&self, new: &NewDossier, own: &Certificate, made: ClaimedTime) -> Result<Vec<u8>, AgentError> {
+        let index = Index {
+            version: VERSION,
+            case: new.case,
+            origin: self.link()?.origin.clone(),
+            made,
+            by: own.person().clone(),
+            recipients: new.recipients.clone(),
+            exhibits: new.exhibits.clone(),
+            files: new.files,
+            withheld: new.withheld.clone(),
+        };
+        Ok(serde_json::to_vec(&index).expect("texts and numbers serialise"))
+    }
+
+    /// Enters the disclosure of one exhibit by this payload; gives its index in the log.
+    async fn disclose(&self, new: &NewDossier, exhibit: ExhibitId, payload: Sha256Digest) -> Result<u64, AgentError> {
+        self.follow_exhibit(new.case, exhibit).await?;
+        let file = self.case_file(new.case).await?;
+        let ring = self.ring(&file).await?;
+        let titles = intake::titles(&mut *self.state.connection().await, new.case).await?;
+        let title = titles.iter().find(|(one, _)| *one == exhibit).map(|(_, title)| title.as_str());
+        let intent = self
+            .sign_act(Draft {
+                case: new.case,
+                exhibit: Some(exhibit),
+                purpose: Some(new.purpose),
+                recipients: new.recipients.clone(),
+                group: Some(self.group_seen(new.case).await?),
+                chain_seen: Some(self.chain_seen(exhibit).await?),
+                body: Body::Disclosure(Disclosure::Dossier { payload }),
+                statement: &new.statement,
+                case_title: file.title.as_deref(),
+                exhibit_title: title,
+                ring: &ring,
+            })
+            .await?;
+        acts::insert(&mut *self.state.connection().await, &intent).await?;
+        let request = to_json(&Act { intent: intent.text().to_owned() })?;
+        let path = format!("/v1/cases/{}/exhibits/{exhibit}/acts", new.case);
+        // The share that comes with it is not needed: the files are out already.
+        let released: Released = self.link()?.http.post_text(&path, &request).await?;
+        let entry = self.accept_receipt(&released.receipt, &intent).await?;
+        if entry.outcome != Outcome::Accepted {
+            return Err(HttpError::Misbehaved("a share was given out for an act that was refused").into());
+        }
+        acts::answered(&mut *self.state.connection().await, intent.id, Some(&released.receipt)).await?;
+        Ok(entry.index)
+    }
+}
+
+/// Writes an exhibit's files into the private folder and puts them, manifest and names into the payload.
+async fn lay_out(
+    workspace: &Workspace,
+    files: Files,
+    exhibit: ExhibitId,
+    opened: &OpenedExhibit,
+    bag: &mut Bag,
+    progress: &(dyn Fn(DossierStep) + Send + Sync),
+) -> Result<(), AgentError> {
+    bag.payload.insert(paths::manifest(exhibit), Content::Bytes(opened.manifest().json().to_vec()));
+    let mut names = Vec::new();
+    if files == Files::Included {
+        let folder = workspace.folder().join(exhibit.to_string());
+        let exported = opened.export(&folder, |done| progress(DossierStep::Fetching(exhibit, done))).await?;
+        for (number, file) in exported.iter().enumerate() {
+            let name = bag::entry_name(exhibit, number, &file.name);
+            let content = Content::File { path: folder.join(&file.name), size: file.digests.size, sha256: file.digests.sha256 };
+            bag.payload.insert(paths::file(exhibit, &name), content);
+            names.push(name);
+        }
+    }
+    let names = serde_json::to_vec(&names).expect("texts serialise");
+    bag.payload.insert(paths::file_names(exhibit), Content::Bytes(names));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
