@@ -25,6 +25,7 @@ use custodia_core::exhibit::AwsLcCipher;
 use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
 use custodia_core::identity::Certificate;
 use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::log::LogError;
 use custodia_core::time::ClaimedTime;
 
 use crate::agent::Agent;
@@ -112,6 +113,9 @@ pub enum DossierError {
     /// The file is no dossier of the format.
     #[error("the file is not a dossier that a cosignature can be attached to: {0}")]
     Malformed(String),
+    /// What is to be attached is no checkpoint of this log.
+    #[error("what is to be attached is not a checkpoint of the log to which this device is bound: {0}")]
+    NotOfThisLog(LogError),
     /// The cosigned checkpoint is older than the dossier.
     #[error("the cosigned checkpoint is of {size} records and the dossier ends with record {last}: attach a later one")]
     TooOld {

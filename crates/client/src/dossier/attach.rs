@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use custodia_core::custody::receipt::RecordView;
+use custodia_core::custody::record::Commitment;
 use custodia_core::dossier::{Index, VERSION, paths};
 use custodia_core::ids::ExhibitId;
 use custodia_core::log::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
 
+use super::custody::TagFiles;
 use super::{DossierError, zip_file};
 use crate::agent::Agent;
 use crate::error::AgentError;
@@ -28,7 +30,7 @@ pub struct Attached {
 pub(super) struct Present {
     pub(super) index: Index,
     pub(super) checkpoint: Vec<u8>,
-    pub(super) registry: Vec<u8>,
+    pub(super) registry: Vec<RecordView>,
     pub(super) chains: Vec<(ExhibitId, Vec<RecordView>)>,
 }
 
@@ -48,8 +50,10 @@ impl Agent {
             return Err(DossierError::Malformed(format!("it is of the log {}", present.index.origin)).into());
         }
         self.sync().await?;
+        let key = self.believed().await?.log.key().clone();
+        // What is not of this log at all is the caller's mistake; what the log signed and contradicts is evidence.
+        SignedCheckpoint::parse(cosigned.as_bytes()).and_then(|shown| shown.verify(&key)).map_err(DossierError::NotOfThisLog)?;
         let shown = self.believe_shown(cosigned).await?;
-        let key = shown.log_key().clone();
         let (checkpoint, tags) = match merged(&present, &shown, &key)? {
             Some(merged) => {
                 let note = merged.note().as_str().as_bytes().to_vec();
@@ -77,18 +81,25 @@ pub(super) fn read(dossier: &Path) -> Result<Present, DossierError> {
     if index.version != VERSION {
         return Err(malformed("it is of another version than this program makes"));
     }
-    let (checkpoint, registry) = (file(paths::CHECKPOINT)?, file(paths::REGISTRY)?);
+    let checkpoint = file(paths::CHECKPOINT)?;
+    let registry = views(&file(paths::REGISTRY)?)?;
     let mut chains = Vec::with_capacity(index.exhibits.len());
     for &exhibit in &index.exhibits {
-        let text = file(&paths::chain(exhibit))?;
-        let views = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(serde_json::from_slice);
-        let views: Vec<RecordView> = views.collect::<Result<_, _>>().map_err(|error| DossierError::Malformed(error.to_string()))?;
-        if views.iter().any(|view| view.open().is_err()) {
-            return Err(malformed("a record of a chain is not of the format"));
-        }
-        chains.push((exhibit, views));
+        chains.push((exhibit, views(&file(&paths::chain(exhibit))?)?));
     }
     Ok(Present { index, checkpoint, registry, chains })
+}
+
+/// Reads one record view a line.
+fn views(text: &[u8]) -> Result<Vec<RecordView>, DossierError> {
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(serde_json::from_slice);
+    let views: Vec<RecordView> = lines.collect::<Result<_, _>>().map_err(|error| DossierError::Malformed(error.to_string()))?;
+    commitments(&views).map(|_| views)
+}
+
+fn commitments(views: &[RecordView]) -> Result<Vec<Commitment>, DossierError> {
+    let opened = views.iter().map(|view| view.open().map(|opened| opened.commitment));
+    opened.collect::<Result<_, _>>().map_err(|error| DossierError::Malformed(error.to_string()))
 }
 
 /// The dossier's own checkpoint with the shown one's further signature lines, if both are of one tree; none if the proofs must be made anew.
@@ -112,8 +123,9 @@ pub(super) fn merged(present: &Present, shown: &VerifiedCheckpoint, key: &LogKey
 }
 
 /// The registry for the new tree and the dossier's own are one chain: the shorter begins the longer.
-pub(super) fn same_registry(present: &Present, tags: &super::custody::TagFiles) -> Result<(), DossierError> {
-    let new = tags.get(paths::REGISTRY).map(Vec::as_slice).unwrap_or_default();
-    let agree = new.starts_with(&present.registry) || present.registry.starts_with(new);
+pub(super) fn same_registry(present: &Present, tags: &TagFiles) -> Result<(), DossierError> {
+    let new = views(tags.get(paths::REGISTRY).map(Vec::as_slice).unwrap_or_default())?;
+    let (old, new) = (commitments(&present.registry)?, commitments(&new)?);
+    let agree = old.starts_with(&new) || new.starts_with(&old);
     if agree { Ok(()) } else { Err(DossierError::Malformed("its registry is not the one that this device knows".to_owned())) }
 }
