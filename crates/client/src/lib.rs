@@ -40,6 +40,8 @@ pub mod registry;
 pub mod seal;
 pub mod state;
 mod sync;
+#[cfg(test)]
+mod test_log;
 mod tiles;
 
 pub use agent::{Agent, NewDevice};

@@ -1,226 +1,23 @@
 //! Replays of a small log: what they find, what they read, what is cosigned.
 
-use std::path::Path;
-
-use custodia_core::custody::body::{Add, CaseCreate, DeviceEnrol, Nothing, Terms, TrustListBody};
-use custodia_core::custody::intent::{ClockSource, GroupSeen, RingWrap, Seen, UnverifiedIntent};
+use custodia_core::custody::intent::ClockSource;
 use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::{ClosedPart, PartView, RecordView};
-use custodia_core::custody::record::{ChainHead, ChainSeq, Commitment, Core, Outcome, Part, Place, Record, RuleId, Salt as PartSalt};
-use custodia_core::custody::wire::{Base64, Hex};
-use custodia_core::digest::Sha256Digest;
-use custodia_core::identity::{self, DeviceRequestDraft, OfficeRoot, Role, TrustListDraft, TrustPin};
-use custodia_core::ids::DeviceId;
-use custodia_core::jws::Typ;
-use custodia_core::log::{CosignerKey, Frontier, LogSigner, SignedCheckpoint, leaf_hash};
-use custodia_core::time::{ClaimedTime, LogTime};
-use ed25519_dalek::SigningKey;
-use tempfile::TempDir;
+use custodia_core::custody::record::{Outcome, Part, RuleId, Salt as PartSalt};
+use custodia_core::log::{CosignerKey, SignedCheckpoint};
 use time::OffsetDateTime;
 
 use super::*;
 use crate::clock::Clock;
 use crate::entries::{EntryFilter, Stated};
-use crate::office::{NewOffice, Office};
 use crate::passphrase::TEST_COST;
-
-const ORIGIN: &str = "vault.example/log";
-const START: u64 = 1_795_467_845_000;
-const CASE: CaseId = CaseId::from_bytes([5; 16]);
-
-fn claimed(text: &str) -> ClaimedTime {
-    ClaimedTime::parse(text).unwrap()
-}
+use crate::test_log::World;
 
 fn clock() -> Clock {
     Clock::new(ClockSource::Manual, || OffsetDateTime::from_unix_timestamp(1_795_467_900).unwrap())
 }
 
-struct Member {
-    key: SigningKey,
-    sealing: SealingKeyPair,
-    id: Sha256Digest,
-}
-
-/// A log in memory that enters whatever it is given.
-struct World {
-    signer: LogSigner,
-    frontier: Frontier,
-    views: Vec<RecordView>,
-    registry: Vec<Commitment>,
-    case: Vec<Commitment>,
-    pin: TrustPin,
-    prosecutor: Member,
-    auditor: Member,
-    _folder: TempDir,
-}
-
-fn office(folder: &Path, id: &str, country: &str) -> Office {
-    let path = folder.join(id);
-    std::fs::create_dir(&path).unwrap();
-    let from = LogTime::from_millis(1_767_225_600_000).unwrap();
-    let new = NewOffice { id: id.parse().unwrap(), country: country.parse().unwrap(), name: id.parse().unwrap(), from, years: 10 };
-    Office::found(&path, &new, "p", TEST_COST).unwrap()
-}
-
-fn on_list(office: &Office, roles: Vec<Role>, supervises: &[&str]) -> identity::Office {
-    let root =
-        OfficeRoot { certificate: office.root().clone(), from: claimed("2026-01-02T00:00:00Z"), until: claimed("2035-01-01T00:00:00Z") };
-    identity::Office {
-        id: office.root().office().clone(),
-        name: office.root().name().clone(),
-        country: office.root().country(),
-        roles,
-        roots: vec![root],
-        supervises: supervises.iter().map(|id| id.parse().unwrap()).collect(),
-    }
-}
-
 impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (om, inspection) = (office(folder.path(), "nl-om", "NL"), office(folder.path(), "eu-inspection", "BE"));
-        let offices =
-            vec![on_list(&inspection, vec![Role::Auditor], &["nl-om"]), on_list(&om, vec![Role::Prosecutor, Role::Recovery], &[])];
-        let mut list = TrustListDraft { issued: claimed("2026-01-02T00:00:00Z"), threshold: 1, offices }.first().unwrap();
-        om.sign_list(&mut list);
-        inspection.sign_list(&mut list);
-        let mut enrolments = Vec::new();
-        let mut device = |seed: u8, office: &Office, person: &str, role: Role| {
-            let key = SigningKey::from_bytes(&[seed; 32]);
-            let sealing = SealingKeyPair::generate().unwrap();
-            let draft = DeviceRequestDraft {
-                device: DeviceId::from_bytes([seed; 16]),
-                person: person.parse().unwrap(),
-                name: "Joost".parse().unwrap(),
-                label: "laptop".parse().unwrap(),
-                role,
-                sealing_key: Some(sealing.public().clone()),
-                time: claimed("2026-01-03T10:00:00+01:00"),
-            };
-            let certificate = office.issue(&draft.sign(&key).unwrap(), LogTime::from_millis(START - 1000).unwrap(), 300).unwrap();
-            let id = certificate.id().digest();
-            enrolments.push((office.root().office().clone(), certificate));
-            Member { key, sealing, id }
-        };
-        let prosecutor = device(1, &om, "nl-om/joost", Role::Prosecutor);
-        let auditor = device(2, &inspection, "eu-inspection/ida", Role::Auditor);
-        let mut world = Self {
-            signer: LogSigner::new(ORIGIN.parse().unwrap(), SigningKey::from_bytes(&[9; 32])).unwrap(),
-            frontier: Frontier::empty(),
-            views: Vec::new(),
-            registry: Vec::new(),
-            case: Vec::new(),
-            pin: TrustPin::new(list.digest()),
-            prosecutor,
-            auditor,
-            _folder: folder,
-        };
-        world.announce(&om, Body::TrustList(TrustListBody { list: list.to_json() }));
-        for (office, certificate) in enrolments {
-            let office = if office == *om.root().office() { &om } else { &inspection };
-            world.announce(office, Body::DeviceEnrol(DeviceEnrol { certificate: Base64(certificate.der().to_vec()) }));
-        }
-        world
-    }
-
-    fn seen(&self) -> Seen {
-        Seen { size: self.frontier.size().get(), root: Sha256Digest::from_bytes(*self.frontier.root().as_bytes()) }
-    }
-
-    fn draft(&self, case: CaseId, body: Body) -> Intent {
-        Intent {
-            origin: ORIGIN.to_owned(),
-            id: IntentId::from_bytes(random()),
-            case,
-            exhibit: None,
-            purpose: None,
-            recipients: Vec::new(),
-            time: claimed("2026-11-23T21:04:05+01:00"),
-            clock: ClockSource::Os,
-            group: None,
-            seen: self.seen(),
-            chain_seen: None,
-            body,
-            sealed: None,
-        }
-    }
-
-    fn announce(&mut self, office: &Office, body: Body) {
-        let signed = office.sign(Typ::Intent, &self.draft(CaseId::REGISTRY, body).payload().unwrap());
-        let signed = UnverifiedIntent::parse(signed.text()).unwrap().verify(office.root().key()).unwrap();
-        self.append(&signed, Outcome::Accepted);
-    }
-
-    /// Seals a reason to the auditor, under a ring wrap that nobody opens.
-    fn sealed(&self, intent: IntentId, reason: &str, ring: bool) -> Sealed {
-        let key = ReasonKey::from_secret(random_secret());
-        let text = SealedText { reason: Prose::new(reason).unwrap(), reference: None, case_title: None, exhibit_title: None };
-        let place = SealedTextPlace { origin: ORIGIN, intent };
-        let message = text.seal::<AwsLcCipher>(&place, &key, &Salt::from_bytes(random())).unwrap();
-        let wrap = hpke::seal(self.auditor.sealing.public(), &auditor_info(intent), b"", key.secret().expose()).unwrap();
-        Sealed {
-            message: Base64Url(message),
-            ring: ring.then(|| RingWrap { version: 1, wrap: Base64Url(vec![0; 104]) }),
-            auditors: vec![AuditorWrap { certificate: self.auditor.id, wrap: Base64Url(wrap) }],
-            trust_list: 1,
-        }
-    }
-
-    fn founding(&self) -> Intent {
-        let digest = Sha256Digest::of(&[b"x"]);
-        let body = CaseCreate {
-            group_id: Hex(vec![1; 20]),
-            group_info: digest,
-            ring_version: 1,
-            ring_commitment: digest,
-            ring_row: digest,
-            members: vec![Add { certificate: self.prosecutor.id, terms: Terms::Founder }],
-            parent: None,
-            review: "2027-01-01".to_owned(),
-        };
-        let mut intent = self.draft(CASE, Body::CaseCreate(body));
-        intent.sealed = Some(self.sealed(intent.id, "a new case", true));
-        intent
-    }
-
-    fn leaving(&self) -> Intent {
-        let mut intent = self.draft(CASE, Body::MemberLeave(Nothing {}));
-        intent.group = Some(GroupSeen { id: Hex(vec![1; 20]), epoch: 0, transcript: Hex(vec![0; 48]) });
-        intent.sealed = Some(self.sealed(intent.id, "retired", true));
-        intent
-    }
-
-    fn reading(&self) -> Intent {
-        let mut intent = self.draft(CaseId::REGISTRY, Body::LogRead(LogRead { from: 0, to: self.frontier.size().get() }));
-        intent.purpose = Some(Purpose::LawfulnessCheck);
-        intent.sealed = Some(self.sealed(intent.id, "yearly check", false));
-        intent
-    }
-
-    fn act(&mut self, intent: Intent, by_auditor: bool) {
-        let actor = if by_auditor { &self.auditor } else { &self.prosecutor };
-        let signed = intent.sign(actor.id, &actor.key).unwrap();
-        self.append(&signed, Outcome::Accepted);
-    }
-
-    fn append(&mut self, intent: &SignedIntent, outcome: Outcome) {
-        let chain = if intent.case == CaseId::REGISTRY { &mut self.registry } else { &mut self.case };
-        let head = chain.last().map(|&commitment| ChainHead { seq: ChainSeq(chain.len() as u64 - 1), commitment });
-        let index = self.frontier.size().get();
-        let core =
-            Core { index, time: LogTime::from_millis(START + index).unwrap(), outcome, attempts: 1, intent: intent.text().to_owned() };
-        let salts = [PartSalt([1; 32]), PartSalt([2; 32]), PartSalt([3; 32])];
-        let record = Record { core, case: Place::after(intent.case, head), exhibit: None, salts };
-        chain.push(record.commitment());
-        self.frontier.append(leaf_hash(&record.commitment().entry())).unwrap();
-        self.views.push(record.view(&[Part::Core, Part::Case, Part::Exhibit]));
-    }
-
-    fn checkpoint(&self) -> VerifiedCheckpoint {
-        self.signer.sign(self.frontier.size(), self.frontier.root()).unwrap()
-    }
-
     fn audit_of(&self, views: &[RecordView]) -> AuditReport {
         let reader = ReasonReader { own: self.auditor.id, key: self.auditor.sealing.clone() };
         let mut replaying = Replaying::new(self.checkpoint(), self.pin, reader);
