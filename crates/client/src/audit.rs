@@ -139,7 +139,9 @@ impl Agent {
             next += views.len() as u64;
             // Signatures and reasons of a page are work for a thread of its own.
             let worked = tokio::task::spawn_blocking(move || {
-                views.iter().for_each(|view| replaying.take(view));
+                for view in &views {
+                    replaying.take(view);
+                }
                 replaying
             });
             replaying = worked.await.map_err(|_| AgentError::Bug)?;

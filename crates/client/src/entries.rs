@@ -70,6 +70,7 @@ pub struct AuditEntry {
     pub stated: Stated,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn as_text<S: serde::Serializer>(time: &LogTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }

@@ -3,6 +3,7 @@
 //! Tiles prove nothing: every proof made from them is verified against the signed checkpoint before it is given out.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use custodia_core::custody::record::Commitment;
 use custodia_core::log::merkle::MerkleError;
@@ -32,9 +33,9 @@ impl Tiles {
         let bad = || Misbehaviour::shown("the log's tiles do not lead from a record to the signed tree", format!("record {index}"));
         let leaf = LeafIndex::new(index).map_err(|_| bad())?;
         for tile in needed(leaf, self.checkpoint.size()).map_err(|_| bad())? {
-            if !self.held.contains_key(&tile) {
+            if let Entry::Vacant(place) = self.held.entry(tile) {
                 let bytes = http.object(&format!("/{tile}")).await?;
-                self.held.insert(tile, tile.read_hashes(&bytes).map_err(|_| bad())?);
+                place.insert(tile.read_hashes(&bytes).map_err(|_| bad())?);
             }
         }
         Ok(self.assemble(leaf, record).map_err(|_| bad())?)

@@ -21,7 +21,9 @@ impl World {
     fn audit_of(&self, views: &[RecordView]) -> AuditReport {
         let reader = ReasonReader { own: self.auditor.id, key: self.auditor.sealing.clone() };
         let mut replaying = Replaying::new(self.checkpoint(), self.pin, reader);
-        views.iter().for_each(|view| replaying.take(view));
+        for view in views {
+            replaying.take(view);
+        }
         replaying.finish(self.views.len() as u64)
     }
 

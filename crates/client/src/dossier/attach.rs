@@ -54,16 +54,13 @@ impl Agent {
         // What is not of this log at all is the caller's mistake; what the log signed and contradicts is evidence.
         SignedCheckpoint::parse(cosigned.as_bytes()).and_then(|shown| shown.verify(&key)).map_err(DossierError::NotOfThisLog)?;
         let shown = self.believe_shown(cosigned).await?;
-        let (checkpoint, tags) = match merged(&present, &shown, &key)? {
-            Some(merged) => {
-                let note = merged.note().as_str().as_bytes().to_vec();
-                (merged, BTreeMap::from([(paths::CHECKPOINT.to_owned(), note)]))
-            }
-            None => {
-                let tags = self.proven_files(&shown, &present.chains).await?;
-                same_registry(&present, &tags)?;
-                (shown, tags)
-            }
+        let (checkpoint, tags) = if let Some(merged) = merged(&present, &shown, &key)? {
+            let note = merged.note().as_str().as_bytes().to_vec();
+            (merged, BTreeMap::from([(paths::CHECKPOINT.to_owned(), note)]))
+        } else {
+            let tags = self.proven_files(&shown, &present.chains).await?;
+            same_registry(&present, &tags)?;
+            (shown, tags)
         };
         let signatures = checkpoint.note().signatures().iter().map(|line| line.name().to_string()).collect();
         let path = dossier.to_owned();

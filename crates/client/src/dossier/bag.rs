@@ -87,7 +87,12 @@ pub(super) fn tag_manifest(digests: &BTreeMap<String, Sha256Digest>) -> String {
 
 /// One line for each file: digest, two spaces, name. Names have no line break and no `%`, so none is escaped.
 fn list<'a>(files: impl Iterator<Item = (&'a str, Sha256Digest)>) -> String {
-    files.map(|(name, digest)| format!("{digest}  {name}\n")).collect()
+    text_lines(files.map(|(name, digest)| format!("{digest}  {name}")))
+}
+
+/// Each line with its line feed.
+pub(super) fn text_lines(lines: impl Iterator<Item = String>) -> String {
+    lines.fold(String::new(), |text, line| text + &line + "\n")
 }
 
 /// Reads a list back.

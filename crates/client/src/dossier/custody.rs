@@ -8,6 +8,7 @@ use custodia_core::dossier::paths;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::{InclusionProof, VerifiedCheckpoint};
 
+use super::bag::text_lines;
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::state::{self, head};
@@ -104,8 +105,8 @@ pub(super) fn show_only(view: &RecordView, parts: &[Part]) -> Result<RecordView,
 
 /// One JSON text a line.
 pub(super) fn lines(views: &[RecordView]) -> Vec<u8> {
-    let line = |view: &RecordView| format!("{}\n", serde_json::to_string(view).expect("texts and numbers serialise"));
-    views.iter().map(line).collect::<String>().into_bytes()
+    let json = |view: &RecordView| serde_json::to_string(view).expect("texts and numbers serialise");
+    text_lines(views.iter().map(json)).into_bytes()
 }
 
 fn hashes(proof: &InclusionProof) -> Vec<String> {
@@ -114,10 +115,10 @@ fn hashes(proof: &InclusionProof) -> Vec<String> {
 
 /// One proof a line, hashes separated by a space.
 pub(super) fn proofs_text(proofs: &[InclusionProof]) -> Vec<u8> {
-    proofs.iter().map(|proof| format!("{}\n", hashes(proof).join(" "))).collect::<String>().into_bytes()
+    text_lines(proofs.iter().map(|proof| hashes(proof).join(" "))).into_bytes()
 }
 
 /// One hash a line.
 pub(super) fn proof_lines(proof: &InclusionProof) -> Vec<u8> {
-    hashes(proof).iter().map(|hash| format!("{hash}\n")).collect::<String>().into_bytes()
+    text_lines(hashes(proof).into_iter()).into_bytes()
 }

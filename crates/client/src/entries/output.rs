@@ -9,6 +9,7 @@
 use core::fmt::Write as _;
 
 use custodia_core::exhibit::path::display;
+use custodia_core::exhibit::text::Line;
 
 use super::{AuditEntry, Stated};
 
@@ -77,9 +78,9 @@ fn cells(entry: &AuditEntry) -> [String; 22] {
         entry.recipients.join("; "),
         status.to_owned(),
         line(text.map(|text| text.reason.as_str())),
-        line(text.and_then(|text| text.reference.as_ref()).map(|text| text.as_str())),
-        line(text.and_then(|text| text.case_title.as_ref()).map(|text| text.as_str())),
-        line(text.and_then(|text| text.exhibit_title.as_ref()).map(|text| text.as_str())),
+        line(text.and_then(|text| text.reference.as_ref()).map(Line::as_str)),
+        line(text.and_then(|text| text.case_title.as_ref()).map(Line::as_str)),
+        line(text.and_then(|text| text.exhibit_title.as_ref()).map(Line::as_str)),
     ]
 }
 
