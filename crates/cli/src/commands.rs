@@ -1,8 +1,11 @@
 //! One file a command, and what they share: the device at work, its clock, the statement of a reason.
 
+pub mod audit;
 pub mod case;
 pub mod device;
+pub mod dossier;
 pub mod exhibit;
+pub mod log;
 pub mod office;
 pub mod serve;
 pub mod verify;

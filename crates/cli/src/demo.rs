@@ -54,5 +54,6 @@ pub fn run(options: &Options) -> Result<ExitCode, Failure> {
 
 fn play(stage: &mut Stage, exhibits: &evidence::Evidence) -> Result<(), Failure> {
     story::prepare(stage)?;
-    story::work(stage, exhibits)
+    let work = story::work(stage, exhibits)?;
+    story::judge(stage, &work)
 }

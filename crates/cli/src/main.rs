@@ -54,6 +54,14 @@ enum Command {
     /// Evidence: take it in, list it, open it, write it out.
     #[command(subcommand)]
     Exhibit(commands::exhibit::Command),
+    /// The custody log of a case.
+    #[command(subcommand)]
+    Log(commands::log::Command),
+    /// Replay the whole log and answer who did what, when and why.
+    Audit(Box<commands::audit::Options>),
+    /// Make a dossier for a court, or add an auditor's cosignature to one.
+    #[command(subcommand)]
+    Dossier(commands::dossier::Command),
     /// Check a dossier offline, by your own trust file.
     Verify(commands::verify::Options),
 }
@@ -92,11 +100,14 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Demo(options) => return demo::run(&options),
         Command::Verify(options) => return commands::verify::run(&options, device),
+        Command::Audit(options) => return commands::audit::run(*options, device).await,
         Command::Office(command) => commands::office::run(command, device).await?,
         Command::Device(command) => commands::device::run(command, device).await?,
         Command::Serve(options) => commands::serve::run(options).await?,
         Command::Case(command) => commands::case::run(command, device).await?,
         Command::Exhibit(command) => commands::exhibit::run(command, device).await?,
+        Command::Log(command) => commands::log::run(command, device).await?,
+        Command::Dossier(command) => commands::dossier::run(command, device).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,14 @@
 //! The terminal: passphrases in, words and tables out.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 
 use custodia_core::exhibit::path;
 
 use crate::failure::Failure;
+
+/// The longest passphrase that is read from a file descriptor, in bytes.
+const MAX_PASSPHRASE_BYTES: usize = 4096;
 
 /// Writes a line of data to standard output; a reader that went away ends the program quietly.
 pub fn say(text: &str) {
@@ -37,17 +40,20 @@ pub fn passphrase(fd: Option<u32>, what: &str, confirm: bool) -> Result<String, 
     }
 }
 
+/// Reads one line byte by byte, so that a second passphrase is still there for whoever asks next.
 fn read_line(fd: u32) -> Result<String, Failure> {
     let path = std::path::PathBuf::from(format!("/dev/fd/{fd}"));
-    let mut line = String::new();
+    let mut line = Vec::new();
     let file = File::open(&path).map_err(|error| Failure::file(&path, &error))?;
-    BufReader::new(file).read_line(&mut line).map_err(|error| Failure::file(&path, &error))?;
-    let text = line.strip_suffix('\n').unwrap_or(&line);
-    if text.is_empty() {
-        Err(Failure::usage("the passphrase on the file descriptor is empty", "Write one line to it."))
-    } else {
-        Ok(text.to_owned())
+    for byte in file.bytes().take(MAX_PASSPHRASE_BYTES) {
+        match byte.map_err(|error| Failure::file(&path, &error))? {
+            b'\n' => break,
+            byte => line.push(byte),
+        }
     }
+    let text = String::from_utf8(line)
+        .map_err(|_| Failure::usage("the passphrase on the file descriptor is not UTF-8", "Write one line of text to it."))?;
+    if text.is_empty() { Err(Failure::usage("the passphrase on the file descriptor is empty", "Write one line to it.")) } else { Ok(text) }
 }
 
 fn ask(what: &str, confirm: bool) -> Result<String, Failure> {

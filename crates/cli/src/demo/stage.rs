@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::failure::{Exit, Failure};
 use crate::terminal::say;
 
-/// One passphrase for all people of the demo; it is written to each process's standard input.
-const PASSPHRASE: &str = "demo: correct horse battery staple\n";
+/// One passphrase for all people of the demo, twice for a command that opens two keys; it is written to each process's standard input.
+const PASSPHRASE: &str = "demo: correct horse battery staple\ndemo: correct horse battery staple\n";
 
 /// The stage.
 pub struct Stage {
@@ -110,6 +110,17 @@ impl Stage {
             let _ = stdin.write_all(PASSPHRASE.as_bytes());
         }
         child.wait_with_output().map_err(|error| unexpected(format!("a process did not end: {error}")))
+    }
+
+    /// Runs `custodia verify` and returns its verdict's sentence, if it ended with this exit code.
+    pub fn verdict(&self, dossier: &str, trust: &str, code: i32) -> Result<String, Failure> {
+        let output = self.output(None, &["verify", dossier, "--trust", trust])?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.code() == Some(code) {
+            return Ok(said.lines().next().unwrap_or_default().to_owned());
+        }
+        let error = String::from_utf8_lossy(&output.stderr);
+        Err(unexpected(format!("`custodia verify` was to end with {code} and ended with {}:\n{said}{error}", output.status)))
     }
 
     /// Starts the server from a folder that `serve init` made, and waits for its first answer.

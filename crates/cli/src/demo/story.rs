@@ -5,6 +5,14 @@ use crate::failure::{Exit, Failure};
 use super::evidence::Evidence;
 use super::stage::Stage;
 
+/// What the work left behind.
+pub struct Work {
+    /// The case's id.
+    pub case: String,
+    /// The exhibits' ids.
+    pub exhibits: Vec<String>,
+}
+
 /// Folder of each person's device, office and person id, shown name, role.
 const PEOPLE: [(&str, &str, &str, &str, &str); 6] = [
     ("joost", "nl", "nl-om/joost.devries", "Joost de Vries", "prosecutor"),
@@ -42,7 +50,14 @@ pub fn prepare(stage: &mut Stage) -> Result<(), Failure> {
 
     stage.part("The server starts");
     let words = ["serve", "init", &stage.path("server"), "--listen", &stage.address, "--origin", "demo.custodia/log", "--trust-pin", &pin];
-    stage.ok("", &words)?;
+    let log_key = stage.ok("", &words)?;
+    let auditor_key = stage.ok("", &["audit", "key", &stage.path("auditor-key"), "--name", "eu-audit.demo/auditor"])?;
+    let trust = format!(
+        "origin = \"demo.custodia/log\"\nlog = \"{log_key}\"\ntrust_pin = \"{pin}\"\npolicy = \"\"\"\nwitness auditor {auditor_key}\nquorum auditor\n\"\"\"\n"
+    );
+    let file = stage.folder().join("judge-trust.toml");
+    std::fs::write(&file, trust).map_err(|error| Failure::file(&file, &error))?;
+    stage.tell("Before it took a request, the judge's trust file was written and put away: log key, pin of the trust list, auditor.");
     stage.start_server("server")?;
     let (url, card) = (stage.url(), stage.path("server/server.json"));
     stage.ok("", &["office", "publish", &stage.path("nl"), &list, "--server", &url, "--card", &card])?;
@@ -60,7 +75,7 @@ pub fn prepare(stage: &mut Stage) -> Result<(), Failure> {
 }
 
 /// The case: founding, sharing, opening, a late joiner, a removal.
-pub fn work(stage: &Stage, evidence: &Evidence) -> Result<(), Failure> {
+pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
     stage.part("Two states found a case");
     let reason = ["--reason", "Joint investigation, file 0000/2026"];
     let mut words = vec!["case", "create", "--title", "Operation Exemplu", "--review", "2027-12-01"];
@@ -142,6 +157,48 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<(), Failure> {
     ));
     open("joost", &ids[1])?;
     stage.tell("Joost still opens it.");
+    Ok(Work { case, exhibits: ids })
+}
+
+/// A judge verifies a dossier offline, an auditor replays the log.
+pub fn judge(stage: &Stage, work: &Work) -> Result<(), Failure> {
+    stage.part("A dossier goes to court; the judge trusts nobody for it");
+    let (dossier, trust) = (stage.path("dossier.zip"), stage.path("judge-trust.toml"));
+    let words = [
+        "dossier",
+        "make",
+        &work.case,
+        &work.exhibits[0],
+        "--to",
+        &dossier,
+        "--recipient",
+        "Court of first instance",
+        "--purpose",
+        "trial",
+        "--reason",
+        "Indictment 0000/2026",
+    ];
+    stage.ok("joost", &words)?;
+    let verdict = stage.verdict(&dossier, &trust, 3)?;
+    if !verdict.starts_with("INDETERMINATE") {
+        return Err(failed(&format!("a fresh dossier was to be INDETERMINATE: {verdict}")));
+    }
+    stage.tell(&format!("Fresh from the prosecutor: {verdict}"));
+
+    stage.part("An auditor replays the whole log and cosigns");
+    let (key, cosigned) = (stage.path("auditor-key"), stage.path("cosigned-checkpoint"));
+    let words = ["audit", "--purpose", "lawfulness-check", "--reason", "Yearly supervision", "--cosign", &key, "--checkpoint", &cosigned];
+    let entries = stage.ok("auditor", &words)?;
+    stage.tell(&format!(
+        "{} entries: who did what, when and why. Every chain, signature, certificate and rule holds.",
+        entries.lines().count().saturating_sub(1)
+    ));
+    for line in entries.lines().filter(|line| line.contains("ACC-") || line.contains("refused")).take(2) {
+        stage.tell(line);
+    }
+    stage.ok("joost", &["dossier", "attach", &dossier, &cosigned])?;
+    let verdict = stage.verdict(&dossier, &trust, 0)?;
+    stage.tell(&format!("The same dossier with the auditor's cosignature: {verdict}"));
     Ok(())
 }
 

@@ -1,0 +1,81 @@
+//! `custodia log …`: the custody log of a case, and proofs of single records.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use custodia_client::entries::{EntryFilter, to_table};
+use custodia_client::verify_proof;
+use custodia_core::log::LogKey;
+
+use super::{agent_in_touch, find_case, read_text, server_card, write_new};
+use crate::DeviceOptions;
+use crate::failure::{Exit, Failure};
+use crate::terminal::{note, say};
+
+/// Commands of the log.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show who did what, when and why in a case of yours.
+    Show {
+        /// The case: id, the beginning of it, or title.
+        case: String,
+        /// Only this exhibit.
+        #[arg(long)]
+        exhibit: Option<custodia_core::ids::ExhibitId>,
+    },
+    /// Write a proof that the log holds a record (C2SP tlog-proof).
+    Prove {
+        /// The case.
+        case: String,
+        /// The record's index.
+        index: u64,
+        /// The file to write.
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Check a proof offline.
+    Verify {
+        /// The proof.
+        proof: PathBuf,
+        /// server.json as given out with the server: it holds the log's key.
+        #[arg(long)]
+        card: PathBuf,
+    },
+}
+
+/// Runs a command of the log.
+pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
+    match command {
+        Command::Show { case, exhibit } => {
+            let agent = agent_in_touch(options).await?;
+            let case = find_case(&agent, &case).await?;
+            agent.refresh(case).await?;
+            let log = agent.case_log(case).await?;
+            let entries = EntryFilter { exhibit, ..EntryFilter::default() }.select(&log.entries);
+            if options.json {
+                let json = serde_json::to_string(&entries).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), ""))?;
+                say(&json);
+            } else {
+                say(to_table(&entries).trim_end());
+            }
+            Ok(())
+        }
+        Command::Prove { case, index, to } => {
+            let agent = agent_in_touch(options).await?;
+            let case = find_case(&agent, &case).await?;
+            write_new(&to, agent.prove(case, index).await?.as_bytes())?;
+            note(&format!("Anybody checks it with the log's key: custodia log verify {} --card server.json", to.display()));
+            Ok(())
+        }
+        Command::Verify { proof, card } => {
+            let key: LogKey = server_card(&card)?
+                .log_key
+                .parse()
+                .map_err(|error: custodia_core::log::LogError| Failure::usage(format!("the log's key: {error}"), ""))?;
+            let proven = verify_proof(&read_text(&proof)?, &key)
+                .map_err(|error| Failure::new(Exit::NotVerified, format!("{}: {error}", proof.display()), "Do not rely on it."))?;
+            say(&format!("The log {} holds {} as record {} of {}.", key.origin(), proven.commitment.0, proven.index, proven.tree_size));
+            Ok(())
+        }
+    }
+}
