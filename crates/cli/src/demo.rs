@@ -2,6 +2,7 @@
 //!
 //! Everything goes through the command line that users have; nothing here reaches into server or agent.
 
+mod attacks;
 mod evidence;
 mod stage;
 mod story;
@@ -28,11 +29,11 @@ pub struct Options {
 }
 
 /// Runs the demo; fails if anything that it claims did not happen.
-pub fn run(options: &Options) -> Result<ExitCode, Failure> {
+pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
     let exhibits = evidence::gather(options.evidence.as_deref())?;
     let mut stage = Stage::open(options.keep)?;
     exhibits.write_forms(stage.folder())?;
-    let played = play(&mut stage, &exhibits);
+    let played = play(&mut stage, &exhibits).await;
     let folder = stage.close();
     match played {
         Ok(()) => {
@@ -52,8 +53,9 @@ pub fn run(options: &Options) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn play(stage: &mut Stage, exhibits: &evidence::Evidence) -> Result<(), Failure> {
+async fn play(stage: &mut Stage, exhibits: &evidence::Evidence) -> Result<(), Failure> {
     story::prepare(stage)?;
     let work = story::work(stage, exhibits)?;
-    story::judge(stage, &work)
+    story::judge(stage, &work)?;
+    attacks::run(stage, &work).await
 }

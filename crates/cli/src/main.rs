@@ -98,7 +98,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let device = &cli.device;
     match cli.command {
-        Command::Demo(options) => return demo::run(&options),
+        Command::Demo(options) => return demo::run(&options).await,
         Command::Verify(options) => return commands::verify::run(&options, device),
         Command::Audit(options) => return commands::audit::run(*options, device).await,
         Command::Office(command) => commands::office::run(command, device).await?,

@@ -76,6 +76,15 @@ impl Stage {
         Err(unexpected(format!("`custodia {}` was to succeed and ended with {}:\n{}", words.join(" "), output.status, said.trim_end())))
     }
 
+    /// Runs a command and tells whether it succeeded; if not, what it said.
+    pub fn tried(&self, home: &str, words: &[&str]) -> Result<(), String> {
+        match self.output(Some(home), words) {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(failure) => Err(failure.message),
+        }
+    }
+
     /// Runs a command that must be refused with this exit code, and returns what it said.
     pub fn refused(&self, home: &str, words: &[&str], exit: Exit) -> Result<String, Failure> {
         let output = self.output(Some(home), words)?;

@@ -25,6 +25,7 @@ pub(super) const INTAKE: &str = include_str!("../../../../../tests/vectors/exhib
 macro_rules! vector_file {
     ($test:ident, $name:literal, $make:ident, $check:ident) => {
         #[test]
+        #[expect(clippy::disallowed_methods, reason = "a test that is asked to writes its vectors anew")]
         fn $test() {
             let made = $make();
             if option_env!("CUSTODIA_BLESS").is_some() {
