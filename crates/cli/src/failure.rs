@@ -72,12 +72,15 @@ fn exit_of(error: &AgentError) -> Exit {
         AgentError::Misbehaved(_) => Exit::Misbehaved,
         AgentError::State(StateError::InUse(_)) => Exit::TryAgain,
         AgentError::State(StateError::Exists(_)) => Exit::Conflict,
-        AgentError::State(StateError::Absent(_)) => Exit::NotFound,
-        AgentError::State(StateError::Copied(_)) | AgentError::Cloned | AgentError::OtherServer(_) => Exit::NotAuthenticated,
-        AgentError::NotEnrolled | AgentError::NotBound | AgentError::OwnStanding(_) => Exit::NotAuthenticated,
-        AgentError::Passphrase(_) => Exit::NotAuthenticated,
+        AgentError::State(StateError::Absent(_)) | AgentError::NotMember(_) => Exit::NotFound,
+        AgentError::State(StateError::Copied(_))
+        | AgentError::Cloned
+        | AgentError::OtherServer(_)
+        | AgentError::NotEnrolled
+        | AgentError::NotBound
+        | AgentError::OwnStanding(_)
+        | AgentError::Passphrase(_) => Exit::NotAuthenticated,
         AgentError::NoKey(_) | AgentError::NotEligible(_) | AgentError::NoRecovery(_) => Exit::NotPermitted,
-        AgentError::NotMember(_) => Exit::NotFound,
         AgentError::Input { .. } | AgentError::Intake(_) | AgentError::Export(_) | AgentError::NotOurCertificate(_) => Exit::Usage,
         AgentError::Exhibit(_) => Exit::NotVerified,
         _ => Exit::Unexpected,

@@ -44,12 +44,14 @@ pub fn passphrase(fd: Option<u32>, what: &str, confirm: bool) -> Result<String, 
 fn read_line(fd: u32) -> Result<String, Failure> {
     let path = std::path::PathBuf::from(format!("/dev/fd/{fd}"));
     let mut line = Vec::new();
-    let file = File::open(&path).map_err(|error| Failure::file(&path, &error))?;
-    for byte in file.bytes().take(MAX_PASSPHRASE_BYTES) {
-        match byte.map_err(|error| Failure::file(&path, &error))? {
-            b'\n' => break,
-            byte => line.push(byte),
+    let mut file = File::open(&path).map_err(|error| Failure::file(&path, &error))?;
+    let mut byte = [0];
+    while line.len() < MAX_PASSPHRASE_BYTES {
+        let read = file.read(&mut byte).map_err(|error| Failure::file(&path, &error))?;
+        if read == 0 || byte == [b'\n'] {
+            break;
         }
+        line.extend(byte);
     }
     let text = String::from_utf8(line)
         .map_err(|_| Failure::usage("the passphrase on the file descriptor is not UTF-8", "Write one line of text to it."))?;

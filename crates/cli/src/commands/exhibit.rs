@@ -113,7 +113,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let opened = agent.open_exhibit(case, exhibit, Opening::View, purpose, &reason.into()).await?;
             note(&format!("Your opening stands in the log as record {}.", opened.entry().index));
             match file {
-                None => list_files(&opened, options),
+                None => {
+                    list_files(&opened, options);
+                    Ok(())
+                }
                 Some(name) => {
                     let number = find_file(&opened, &name)?;
                     let mut out = std::io::stdout();
@@ -187,11 +190,11 @@ async fn list(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
     Ok(())
 }
 
-fn list_files(opened: &OpenedExhibit, options: &DeviceOptions) -> Result<(), Failure> {
+fn list_files(opened: &OpenedExhibit, options: &DeviceOptions) {
     if options.json {
         let text = String::from_utf8_lossy(opened.manifest().json()).into_owned();
         say(&text);
-        return Ok(());
+        return;
     }
     let intake = opened.manifest().intake();
     say(&format!("{}  {}", printable(intake.exhibit_number.as_str()), printable(intake.title.as_str())));
@@ -199,7 +202,6 @@ fn list_files(opened: &OpenedExhibit, options: &DeviceOptions) -> Result<(), Fai
         let digests = file.digests();
         say(&format!("{:>12}  {}  {}", digests.size, digests.sha256, path::display(file.raw_path())));
     }
-    Ok(())
 }
 
 fn find_file(opened: &OpenedExhibit, name: &str) -> Result<usize, Failure> {

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use crate::failure::{Exit, Failure};
 
-use super::stage::Stage;
+use super::stage::{Stage, tell};
 use super::story::Work;
 
 fn failed(text: impl Into<String>) -> Failure {
@@ -74,7 +74,7 @@ fn broken_object(stage: &Stage, work: &Work, what: &str, broken: impl FnOnce(&[u
     match caught {
         Ok(()) => Err(failed(format!("{what} was not noticed"))),
         Err(said) => {
-            stage.tell(&format!("{what}: caught. {}", decisive(&said)));
+            tell(&format!("{what}: caught. {}", decisive(&said)));
             read_evidence(stage, work, &name).map_err(|said| failed(format!("put back, the exhibit did not open: {said}")))
         }
     }
@@ -144,7 +144,7 @@ async fn attacked_database(stage: &mut Stage, what: &str, attack: String) -> Res
     match caught {
         Ok(()) => Err(failed(format!("{what} was not noticed"))),
         Err(said) => {
-            stage.tell(&format!("{what}: caught. {}", decisive(&said)));
+            tell(&format!("{what}: caught. {}", decisive(&said)));
             audit(stage).map_err(|said| failed(format!("put back, the log did not replay: {said}")))
         }
     }
@@ -189,7 +189,7 @@ fn second_log(stage: &mut Stage, work: &Work) -> Result<(), Failure> {
     stage.start_server("second")?;
     open(stage, "ana").map_err(|said| failed(format!("Ana could not go on with the second log: {said}")))?;
     let said = stage.refused("joost", &["device", "sync"], Exit::Misbehaved)?;
-    stage.tell(&format!("A second log shown to one client: caught. {}", decisive(&said)));
+    tell(&format!("A second log shown to one client: caught. {}", decisive(&said)));
     Ok(())
 }
 

@@ -23,6 +23,11 @@ pub struct Stage {
     begun: Instant,
 }
 
+/// Tells what just happened, after it did.
+pub fn tell(text: &str) {
+    say(&format!("   {text}"));
+}
+
 fn unexpected(text: impl Into<String>) -> Failure {
     Failure::new(Exit::Unexpected, text, "Run the demo again with --keep and look at server.log in its folder.")
 }
@@ -59,11 +64,6 @@ impl Stage {
     /// Announces a part of the demo.
     pub fn part(&self, title: &str) {
         say(&format!("\n== {title}  ({:.1} s)", self.begun.elapsed().as_secs_f32()));
-    }
-
-    /// Tells what just happened, after it did.
-    pub fn tell(&self, text: &str) {
-        say(&format!("   {text}"));
     }
 
     /// Runs a command that must succeed, and returns its standard output.

@@ -3,7 +3,7 @@
 use crate::failure::{Exit, Failure};
 
 use super::evidence::Evidence;
-use super::stage::Stage;
+use super::stage::{Stage, tell};
 
 /// What the work left behind.
 pub struct Work {
@@ -46,7 +46,7 @@ pub fn prepare(stage: &mut Stage) -> Result<(), Failure> {
     for folder in ["nl", "ro"] {
         stage.ok("", &["office", "sign", &stage.path(folder), &list])?;
     }
-    stage.tell("Two prosecution offices and a supervisory authority made their roots; two of them signed the trust list.");
+    tell("Two prosecution offices and a supervisory authority made their roots; two of them signed the trust list.");
 
     stage.part("The server starts");
     let words = ["serve", "init", &stage.path("server"), "--listen", &stage.address, "--origin", "demo.custodia/log", "--trust-pin", &pin];
@@ -57,11 +57,11 @@ pub fn prepare(stage: &mut Stage) -> Result<(), Failure> {
     );
     let file = stage.folder().join("judge-trust.toml");
     std::fs::write(&file, trust).map_err(|error| Failure::file(&file, &error))?;
-    stage.tell("Before it took a request, the judge's trust file was written and put away: log key, pin of the trust list, auditor.");
+    tell("Before it took a request, the judge's trust file was written and put away: log key, pin of the trust list, auditor.");
     stage.start_server("server")?;
     let (url, card) = (stage.url(), stage.path("server/server.json"));
     stage.ok("", &["office", "publish", &stage.path("nl"), &list, "--server", &url, "--card", &card])?;
-    stage.tell("It holds no key of anybody. Its log begins with the trust list that everybody pinned.");
+    tell("It holds no key of anybody. Its log begins with the trust list that everybody pinned.");
 
     stage.part("Devices make their keys; offices certify and announce them");
     for (home, office, person, name, role) in PEOPLE {
@@ -69,7 +69,7 @@ pub fn prepare(stage: &mut Stage) -> Result<(), Failure> {
         stage.ok(home, &["device", "init", "--person", person, "--name", name, "--role", role, "--request", &request])?;
         stage.ok("", &["office", "issue", &stage.path(office), &request, &certificate, "--server", &url, "--card", &card])?;
         stage.ok(home, &["device", "install", &certificate, "--server", &url, "--card", &card])?;
-        stage.tell(&format!("{name}, {role}: enrolled in the log."));
+        tell(&format!("{name}, {role}: enrolled in the log."));
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
     let mut words = vec!["case", "add", &case, "ro-diicot/ana.pop", "--history", "full"];
     words.extend(reason);
     stage.ok("joost", &words)?;
-    stage.tell("Joost (Netherlands) founded it and added Ana (Romania); each office's recovery device is a visible member.");
+    tell("Joost (Netherlands) founded it and added Ana (Romania); each office's recovery device is a visible member.");
 
     stage.part("Evidence is sealed on their own devices");
     let mut ids = Vec::new();
@@ -95,7 +95,7 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
         words.extend(exhibit.sources.iter().map(|path| path.display().to_string()));
         words.extend(["--form", &form, "--reason", "Collected under the agreement"].map(str::to_owned));
         ids.push(stage.ok(home, &words.iter().map(String::as_str).collect::<Vec<_>>())?);
-        stage.tell(&format!("{home} sealed {}: the server holds ciphertext under hash names.", exhibit.name));
+        tell(&format!("{home} sealed {}: the server holds ciphertext under hash names.", exhibit.name));
     }
 
     stage.part("Opening asks for a purpose and a reason, and is on record first");
@@ -103,7 +103,7 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
         stage.ok(home, &["exhibit", "open", &case, exhibit, "--purpose", "investigation", "--reason", "Reading the material"])
     };
     let files = open("ana", &ids[0])?;
-    stage.tell(&format!(
+    tell(&format!(
         "Ana opened the first exhibit of Joost's: {} files. Her entry stood in the log before she got the key.",
         files.lines().count().saturating_sub(1)
     ));
@@ -124,7 +124,7 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
     ];
     stage.ok("ana", &words)?;
     same_bytes(&evidence.exhibits[0].sources, std::path::Path::new(&target))?;
-    stage.tell("She wrote its files out: bit for bit what Joost had collected.");
+    tell("She wrote its files out: bit for bit what Joost had collected.");
 
     stage.part("A late joiner gets two of three exhibits");
     let words = [
@@ -145,18 +145,18 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
     open("marieke", &ids[0])?;
     let open_third = ["exhibit", "open", &case, &ids[2], "--purpose", "investigation", "--reason", "Reading the material"];
     stage.refused("marieke", &open_third, Exit::NotPermitted)?;
-    stage.tell("Marieke opened the first; the third was refused to her.");
+    tell("Marieke opened the first; the third was refused to her.");
 
     stage.part("A removed member opens nothing more");
     stage.ok("joost", &["case", "remove", &case, "nl-om/marieke.bos", "--reason", "Moved to another unit"])?;
     let open_second = ["exhibit", "open", &case, &ids[1], "--purpose", "investigation", "--reason", "One more look"];
     let output = stage.refused_any("marieke", &open_second)?;
-    stage.tell(&format!(
+    tell(&format!(
         "Marieke was removed and tried the second, which she was given and had never opened: {}",
         output.lines().next().unwrap_or_default()
     ));
     open("joost", &ids[1])?;
-    stage.tell("Joost still opens it.");
+    tell("Joost still opens it.");
     Ok(Work { case, exhibits: ids })
 }
 
@@ -183,22 +183,22 @@ pub fn judge(stage: &Stage, work: &Work) -> Result<(), Failure> {
     if !verdict.starts_with("INDETERMINATE") {
         return Err(failed(&format!("a fresh dossier was to be INDETERMINATE: {verdict}")));
     }
-    stage.tell(&format!("Fresh from the prosecutor: {verdict}"));
+    tell(&format!("Fresh from the prosecutor: {verdict}"));
 
     stage.part("An auditor replays the whole log and cosigns");
     let (key, cosigned) = (stage.path("auditor-key"), stage.path("cosigned-checkpoint"));
     let words = ["audit", "--purpose", "lawfulness-check", "--reason", "Yearly supervision", "--cosign", &key, "--checkpoint", &cosigned];
     let entries = stage.ok("auditor", &words)?;
-    stage.tell(&format!(
+    tell(&format!(
         "{} entries: who did what, when and why. Every chain, signature, certificate and rule holds.",
         entries.lines().count().saturating_sub(1)
     ));
     for line in entries.lines().filter(|line| line.contains("ACC-") || line.contains("refused")).take(2) {
-        stage.tell(line);
+        tell(line);
     }
     stage.ok("joost", &["dossier", "attach", &dossier, &cosigned])?;
     let verdict = stage.verdict(&dossier, &trust, 0)?;
-    stage.tell(&format!("The same dossier with the auditor's cosignature: {verdict}"));
+    tell(&format!("The same dossier with the auditor's cosignature: {verdict}"));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use custodia_api::messages::{Acknowledged, CreateCase, RegistryAct};
 use custodia_api::signature::{Covered, Parameters, content_digest};
 use custodia_core::custody::body::{Add, Body, CaseCreate, DeviceEnrol, DeviceRevoke, Terms, TrustListBody};
 use custodia_core::custody::intent::{ClockSource, GroupSeen, Intent, RingWrap, Sealed, Seen};
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::Receipt;
 use custodia_core::custody::record::Commitment;
 use custodia_core::custody::wire::{Base64, Base64Url, Hex};
@@ -312,7 +313,7 @@ impl World {
             body,
             sealed: kind.needs_reason().then(|| Sealed {
                 message: Base64Url(vec![1; 80]),
-                ring: RingWrap { version: 1, wrap: Base64Url(vec![2; 104]) },
+                ring: (kind != Kind::LogRead).then(|| RingWrap { version: 1, wrap: Base64Url(vec![2; 104]) }),
                 auditors: Vec::new(),
                 trust_list: 1,
             }),
