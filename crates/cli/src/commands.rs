@@ -13,9 +13,8 @@ pub mod verify;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use custodia_api::messages::ServerInfo;
 use custodia_client::passphrase::Cost;
-use custodia_client::{Agent, Clock, StatePaths, Statement};
+use custodia_client::{Agent, Clock, ServerInfo, StatePaths, Statement};
 use custodia_core::custody::intent::ClockSource;
 use custodia_core::ids::CaseId;
 use time::{OffsetDateTime, UtcOffset};

@@ -47,6 +47,7 @@ mod tiles;
 pub use agent::{Agent, NewDevice};
 pub use cases::{CaseSummary, Joining, MemberRow, NewCase};
 pub use clock::Clock;
+pub use custodia_api::messages::{ExhibitRow, ServerInfo};
 pub use error::AgentError;
 pub use reading::{CaseLog, ProofError, ProvenRecord, verify_proof};
 pub use reasons::Statement;

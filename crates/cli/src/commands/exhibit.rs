@@ -181,7 +181,7 @@ async fn list(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
         say(&serde_json::Value::from(rows).to_string());
         return Ok(());
     }
-    let cells = |row: &custodia_api::messages::ExhibitRow| {
+    let cells = |row: &custodia_client::ExhibitRow| {
         let title = title(row.exhibit).map_or_else(|| "(not opened on this device)".to_owned(), |title| printable(&title));
         let state = format!("{:?}{}", row.state, if row.held { ", held" } else { "" }).to_lowercase();
         vec![row.exhibit.to_string(), state, format!("{:?}", row.handling), row.index.to_string(), row.sealed_bytes.to_string(), title]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use custodia_api::messages::ServerInfo;
+use custodia_client::ServerInfo;
 use custodia_core::digest::Sha256Digest;
 use custodia_server::{Server, ServerConfig, StartError};
 
