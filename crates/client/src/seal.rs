@@ -133,7 +133,7 @@ impl Agent {
 
     /// Finds the journal of an intake of the same files, or begins one.
     async fn begin_or_resume(&self, new: &NewExhibit, files: &[SourceFile]) -> Result<IntakeRow, AgentError> {
-        let entries = serde_json::to_vec(files).map_err(|_| IntakeError::OtherFiles("a path is not text on this system"))?;
+        let entries = serde_json::to_vec(files).expect("bytes and numbers serialise");
         let source = source_id(&new.sources, files);
         let mut connection = self.state.connection().await;
         if let Some(row) = intake::find(&mut connection, new.case, &source).await? {

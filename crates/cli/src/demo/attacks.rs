@@ -23,24 +23,46 @@ fn database(error: &sqlx::Error) -> Failure {
 /// Runs all attacks.
 pub async fn run(stage: &mut Stage, work: &Work) -> Result<(), Failure> {
     stage.part("Somebody breaks things on purpose");
-    flipped_bit(stage, work)?;
-    swapped_object(stage, work)?;
+    match target(stage, work)? {
+        Some(target) => {
+            flipped_bit(stage, work, &target)?;
+            swapped_object(stage, work, &target)?;
+        }
+        None => tell("All files are empty: there is no byte in storage to break."),
+    }
     removed_record(stage).await?;
     forged_signature(stage).await?;
     second_log(stage, work)
 }
 
-/// Joost streams a file of the second exhibit: the step that storage attacks are to break.
-fn read_evidence(stage: &Stage, work: &Work, file: &str) -> Result<(), String> {
-    let words = ["exhibit", "open", &work.case, &work.exhibits[1], "--file", file, "--purpose", "investigation", "--reason", "Control"];
+/// What storage attacks are to break: the largest file of all exhibits.
+struct Target {
+    exhibit: String,
+    file: String,
+}
+
+/// Joost streams the file.
+fn read_evidence(stage: &Stage, work: &Work, target: &Target) -> Result<(), String> {
+    let words =
+        ["exhibit", "open", &work.case, &target.exhibit, "--file", &target.file, "--purpose", "investigation", "--reason", "Control"];
     stage.tried("joost", &words)
 }
 
-fn first_file(stage: &Stage, work: &Work) -> Result<String, Failure> {
-    let words = ["exhibit", "open", &work.case, &work.exhibits[1], "--json", "--purpose", "investigation", "--reason", "Control"];
-    let manifest: serde_json::Value = serde_json::from_str(&stage.ok("joost", &words)?).map_err(|error| failed(error.to_string()))?;
-    let name = manifest["files"][0]["path"].as_str().map(str::to_owned);
-    name.ok_or_else(|| failed("the manifest names no file"))
+/// None if all files are empty: then there is no byte to break.
+fn target(stage: &Stage, work: &Work) -> Result<Option<Target>, Failure> {
+    let mut largest = (0, None);
+    for exhibit in &work.exhibits {
+        let words = ["exhibit", "open", &work.case, exhibit, "--json", "--purpose", "investigation", "--reason", "Control"];
+        let manifest: serde_json::Value = serde_json::from_str(&stage.ok("joost", &words)?).map_err(|error| failed(error.to_string()))?;
+        for file in manifest["files"].as_array().into_iter().flatten() {
+            let size = file["size"].as_u64().unwrap_or_default();
+            if size > largest.0 {
+                let file = file["path"].as_str().unwrap_or_default().to_owned();
+                largest = (size, Some(Target { exhibit: exhibit.clone(), file }));
+            }
+        }
+    }
+    Ok(largest.1)
 }
 
 /// The stored objects of an exhibit, the largest first: its segments, then its manifest.
@@ -63,25 +85,30 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Shows a step to succeed, breaks one stored object, shows the step to fail, and puts the object back.
-fn broken_object(stage: &Stage, work: &Work, what: &str, broken: impl FnOnce(&[u8]) -> Result<Vec<u8>, Failure>) -> Result<(), Failure> {
-    let name = first_file(stage, work)?;
-    read_evidence(stage, work, &name).map_err(|said| failed(format!("the untampered exhibit did not open: {said}")))?;
-    let object = objects(stage, &work.exhibits[1])?.into_iter().next().ok_or_else(|| failed("the exhibit has no object"))?;
+fn broken_object(
+    stage: &Stage,
+    work: &Work,
+    target: &Target,
+    what: &str,
+    broken: impl FnOnce(&[u8]) -> Result<Vec<u8>, Failure>,
+) -> Result<(), Failure> {
+    read_evidence(stage, work, target).map_err(|said| failed(format!("the untampered exhibit did not open: {said}")))?;
+    let object = objects(stage, &target.exhibit)?.into_iter().next().ok_or_else(|| failed("the exhibit has no object"))?;
     let genuine = read(&object)?;
     write(&object, &broken(&genuine)?)?;
-    let caught = read_evidence(stage, work, &name);
+    let caught = read_evidence(stage, work, target);
     write(&object, &genuine)?;
     match caught {
         Ok(()) => Err(failed(format!("{what} was not noticed"))),
         Err(said) => {
             tell(&format!("{what}: caught. {}", decisive(&said)));
-            read_evidence(stage, work, &name).map_err(|said| failed(format!("put back, the exhibit did not open: {said}")))
+            read_evidence(stage, work, target).map_err(|said| failed(format!("put back, the exhibit did not open: {said}")))
         }
     }
 }
 
-fn flipped_bit(stage: &Stage, work: &Work) -> Result<(), Failure> {
-    broken_object(stage, work, "One bit of an object flipped in storage", |genuine| {
+fn flipped_bit(stage: &Stage, work: &Work, target: &Target) -> Result<(), Failure> {
+    broken_object(stage, work, target, "One bit of an object flipped in storage", |genuine| {
         let mut bytes = genuine.to_vec();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -89,10 +116,11 @@ fn flipped_bit(stage: &Stage, work: &Work) -> Result<(), Failure> {
     })
 }
 
-fn swapped_object(stage: &Stage, work: &Work) -> Result<(), Failure> {
-    let other = objects(stage, &work.exhibits[0])?.into_iter().next().ok_or_else(|| failed("the exhibit has no object"))?;
+fn swapped_object(stage: &Stage, work: &Work, target: &Target) -> Result<(), Failure> {
+    let other = work.exhibits.iter().find(|exhibit| **exhibit != target.exhibit).ok_or_else(|| failed("there is one exhibit alone"))?;
+    let other = objects(stage, other)?.into_iter().next().ok_or_else(|| failed("the exhibit has no object"))?;
     let foreign = read(&other)?;
-    broken_object(stage, work, "A segment replaced by one of another exhibit", |_| Ok(foreign))
+    broken_object(stage, work, target, "A segment replaced by one of another exhibit", |_| Ok(foreign))
 }
 
 fn audit(stage: &Stage) -> Result<(), String> {

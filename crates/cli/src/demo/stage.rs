@@ -1,5 +1,6 @@
 //! The demo's stage: a temporary folder, the server's process, and a process for everything that a person does.
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,11 @@ pub struct Stage {
     pub address: String,
     server: Option<Child>,
     begun: Instant,
+}
+
+/// The words of a command, as far as they are text.
+fn shown<S: AsRef<OsStr>>(words: &[S]) -> String {
+    words.iter().map(|word| word.as_ref().to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 /// Tells what just happened, after it did.
@@ -67,17 +73,17 @@ impl Stage {
     }
 
     /// Runs a command that must succeed, and returns its standard output.
-    pub fn ok(&self, home: &str, words: &[&str]) -> Result<String, Failure> {
+    pub fn ok<S: AsRef<OsStr>>(&self, home: &str, words: &[S]) -> Result<String, Failure> {
         let output = self.output(Some(home), words)?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(unexpected(format!("`custodia {}` was to succeed and ended with {}:\n{}", words.join(" "), output.status, said.trim_end())))
+        Err(unexpected(format!("`custodia {}` was to succeed and ended with {}:\n{}", shown(words), output.status, said.trim_end())))
     }
 
     /// Runs a command and tells whether it succeeded; if not, what it said.
-    pub fn tried(&self, home: &str, words: &[&str]) -> Result<(), String> {
+    pub fn tried<S: AsRef<OsStr>>(&self, home: &str, words: &[S]) -> Result<(), String> {
         match self.output(Some(home), words) {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
@@ -86,7 +92,7 @@ impl Stage {
     }
 
     /// Runs a command that must be refused with this exit code, and returns what it said.
-    pub fn refused(&self, home: &str, words: &[&str], exit: Exit) -> Result<String, Failure> {
+    pub fn refused<S: AsRef<OsStr>>(&self, home: &str, words: &[S], exit: Exit) -> Result<String, Failure> {
         let output = self.output(Some(home), words)?;
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         if output.status.code() == Some(i32::from(exit as u8)) {
@@ -94,7 +100,7 @@ impl Stage {
         } else {
             Err(unexpected(format!(
                 "`custodia {}` was to be refused with code {} and ended with {}:\n{said}",
-                words.join(" "),
+                shown(words),
                 exit as u8,
                 output.status
             )))
@@ -102,11 +108,11 @@ impl Stage {
     }
 
     /// Runs a command that must be refused, because the device is no member or not permitted, and returns what it said.
-    pub fn refused_any(&self, home: &str, words: &[&str]) -> Result<String, Failure> {
+    pub fn refused_any<S: AsRef<OsStr>>(&self, home: &str, words: &[S]) -> Result<String, Failure> {
         self.refused(home, words, Exit::NotPermitted).or_else(|_| self.refused(home, words, Exit::NotFound))
     }
 
-    fn output(&self, home: Option<&str>, words: &[&str]) -> Result<Output, Failure> {
+    fn output<S: AsRef<OsStr>>(&self, home: Option<&str>, words: &[S]) -> Result<Output, Failure> {
         let mut command = Command::new(&self.program);
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.args(["--passphrase-fd", "0"]);

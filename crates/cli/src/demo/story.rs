@@ -1,5 +1,11 @@
 //! The story: two states found a case, share evidence, let a late joiner see two of three exhibits, and remove her again.
 
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use custodia_core::digest::Sha256Digest;
+
 use crate::failure::{Exit, Failure};
 
 use super::evidence::Evidence;
@@ -56,7 +62,7 @@ pub fn prepare(stage: &mut Stage) -> Result<(), Failure> {
         "origin = \"demo.custodia/log\"\nlog = \"{log_key}\"\ntrust_pin = \"{pin}\"\npolicy = \"\"\"\nwitness auditor {auditor_key}\nquorum auditor\n\"\"\"\n"
     );
     let file = stage.folder().join("judge-trust.toml");
-    std::fs::write(&file, trust).map_err(|error| Failure::file(&file, &error))?;
+    fs::write(&file, trust).map_err(|error| Failure::file(&file, &error))?;
     tell("Before it took a request, the judge's trust file was written and put away: log key, pin of the trust list, auditor.");
     stage.start_server("server")?;
     let (url, card) = (stage.url(), stage.path("server/server.json"));
@@ -91,10 +97,10 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
     for (number, exhibit) in evidence.exhibits.iter().enumerate() {
         let home = if number == 1 { "ana" } else { "joost" };
         let form = stage.path(&exhibit.form);
-        let mut words = vec!["exhibit".to_owned(), "add".to_owned(), case.clone()];
-        words.extend(exhibit.sources.iter().map(|path| path.display().to_string()));
-        words.extend(["--form", &form, "--reason", "Collected under the agreement"].map(str::to_owned));
-        ids.push(stage.ok(home, &words.iter().map(String::as_str).collect::<Vec<_>>())?);
+        let mut words: Vec<OsString> = ["exhibit", "add", &case].map(OsString::from).to_vec();
+        words.extend(exhibit.sources.iter().map(|path| path.clone().into_os_string()));
+        words.extend(["--form", &form, "--reason", "Collected under the agreement"].map(OsString::from));
+        ids.push(stage.ok(home, &words)?);
         tell(&format!("{home} sealed {}: the server holds ciphertext under hash names.", exhibit.name));
     }
 
@@ -123,7 +129,7 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
         "Copy for the file",
     ];
     stage.ok("ana", &words)?;
-    same_bytes(&evidence.exhibits[0].sources, std::path::Path::new(&target))?;
+    same_bytes(&evidence.exhibits[0].sources, Path::new(&target))?;
     tell("She wrote its files out: bit for bit what Joost had collected.");
 
     stage.part("A late joiner gets two of three exhibits");
@@ -202,25 +208,31 @@ pub fn judge(stage: &Stage, work: &Work) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Compares what was written out with the sources, name by name and byte by byte.
-fn same_bytes(sources: &[std::path::PathBuf], target: &std::path::Path) -> Result<(), Failure> {
-    let mut compared = 0;
-    for source in sources {
-        let parent = source.parent().unwrap_or(source);
-        let mut stack = vec![source.clone()];
-        while let Some(path) = stack.pop() {
-            if path.is_dir() {
-                let entries = std::fs::read_dir(&path).map_err(|error| Failure::file(&path, &error))?;
-                stack.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
-                continue;
+/// Compares what was written out with the sources: the same files, byte for byte. Names that a file system cannot take were mapped.
+fn same_bytes(sources: &[PathBuf], target: &Path) -> Result<(), Failure> {
+    let collected = digests(sources)?;
+    let written = digests(&[target.to_owned()])?;
+    if collected.is_empty() || collected != written {
+        Err(failed("the files written out are not those that were collected"))
+    } else {
+        Ok(())
+    }
+}
+
+/// The SHA-256 of every file below some paths, in order.
+fn digests(paths: &[PathBuf]) -> Result<Vec<Sha256Digest>, Failure> {
+    let mut digests = Vec::new();
+    let mut waiting = paths.to_vec();
+    while let Some(path) = waiting.pop() {
+        let io = |error: std::io::Error| Failure::file(&path, &error);
+        if path.is_dir() {
+            for entry in fs::read_dir(&path).map_err(io)? {
+                waiting.push(entry.map_err(io)?.path());
             }
-            let copy = target.join(path.strip_prefix(parent).unwrap_or(&path));
-            let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| Failure::file(path, &error));
-            if read(&path)? != read(&copy)? {
-                return Err(failed(&format!("{} was written out with other bytes", path.display())));
-            }
-            compared += 1;
+        } else {
+            digests.push(Sha256Digest::of(&[&fs::read(&path).map_err(io)?]));
         }
     }
-    if compared == 0 { Err(failed("nothing was compared")) } else { Ok(()) }
+    digests.sort_unstable();
+    Ok(digests)
 }

@@ -56,9 +56,10 @@ pub enum IntakeError {
 }
 
 /// A regular file as it was when it was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SourceFile {
-    /// Where it lies.
+    /// Where it lies; kept as bytes, since a path need not be text.
+    #[serde(serialize_with = "path_bytes")]
     pub path: PathBuf,
     /// Its path in the exhibit: the names from the chosen file or folder on, as the system has them.
     pub name: Vec<Vec<u8>>,
@@ -68,6 +69,11 @@ pub struct SourceFile {
     pub modified_nanos: u64,
     /// Its identity in the file system; 0 where there is none.
     pub inode: u64,
+}
+
+/// A path as the bytes that the system has.
+fn path_bytes<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(path.as_os_str().as_encoded_bytes(), serializer)
 }
 
 impl SourceFile {
@@ -230,6 +236,18 @@ mod tests {
         let files = scan(&[folder]).unwrap();
         assert_eq!(names(&files), ["phone/a", "phone/b", "phone/chat/old/1.txt"]);
         assert_eq!(files[1].size, 0, "an empty file is evidence");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_text_is_taken_and_journalled_as_it_is() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let (_temp, folder) = folder();
+        let odd = folder.join(std::ffi::OsStr::from_bytes(b"bad\xff\n.txt"));
+        fs::write(&odd, b"x").unwrap();
+        let files = scan(&[odd]).unwrap();
+        assert_eq!(files[0].name, [b"bad\xff\n.txt".to_vec()]);
+        assert!(serde_json::to_vec(&files).is_ok(), "the journal keeps it");
     }
 
     #[test]
