@@ -3,7 +3,7 @@
 //! The file's key is 32 random bytes that the caller has unwrapped (`passphrase`). Beside the database lies a lock file; whoever holds its
 //! exclusive lock owns the state. A copy is refused: the database records the inode and birth time of the file that it was made in, and a
 //! copied or restored file has others. A rolled-back disk image keeps both; that is noticed when the log shows an act of this device that
-//! the state does not know ([`crate::cases`]).
+//! the state does not know (`cases`).
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
