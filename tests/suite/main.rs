@@ -1,4 +1,5 @@
 //! End-to-end tests and tidy.
 
 mod agent;
+mod dossier;
 mod tidy;
