@@ -73,6 +73,16 @@ CREATE TABLE log_reads (
 );
 CREATE INDEX log_reads_by_certificate ON log_reads (certificate, case_id);
 
+-- Refused acts of a device beyond its hourly limit: an hour after the first of them one record stands for all, by the last one's intent.
+CREATE TABLE counted_refusals (
+    signer BLOB NOT NULL PRIMARY KEY,
+    since BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    rule TEXT NOT NULL,
+    intent TEXT NOT NULL
+);
+CREATE INDEX counted_refusals_by_time ON counted_refusals (since);
+
 -- Cases and their groups --------------------------------------------------------------------------------------------
 
 CREATE TABLE cases (
@@ -97,6 +107,8 @@ CREATE TABLE commits (
     case_id BLOB NOT NULL REFERENCES cases (case_id),
     epoch BIGINT NOT NULL,
     message BLOB NOT NULL,
+    -- The confirmed transcript hash of the epoch that the commit begins.
+    transcript BLOB NOT NULL,
     welcome BLOB,
     ring_row BLOB,
     idx BIGINT NOT NULL,

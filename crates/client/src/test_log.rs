@@ -19,6 +19,7 @@ use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
 use custodia_core::exhibit::text::Prose;
 use custodia_core::exhibit::wrap::{ReasonKeyWrap, wrap};
 use custodia_core::exhibit::{AwsLcCipher, Salt};
+use custodia_core::group::facts::GroupId;
 use custodia_core::identity::{self, DeviceRequestDraft, OfficeRoot, Role, TrustListDraft, TrustPin};
 use custodia_core::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 use custodia_core::jws::Typ;
@@ -203,7 +204,7 @@ impl World {
 
     fn in_case(&self, body: Body, reason: &str) -> Intent {
         let mut intent = self.draft(CASE, body);
-        intent.group = Some(GroupSeen { id: Hex(vec![1; 20]), epoch: 0, transcript: Hex(vec![0; 48]) });
+        intent.group = Some(GroupSeen { id: Hex(GroupId::first(CASE).to_bytes().to_vec()), epoch: 0, transcript: Hex(Vec::new()) });
         intent.sealed = Some(self.sealed(intent.id, reason, true));
         if intent.kind().concern() == Concern::Exhibit {
             intent.exhibit = Some(EXHIBIT);

@@ -1,6 +1,7 @@
 //! Who sends a request: the signature of RFC 9421, checked before a body is read, and a nonce that serves once.
 //!
-//! A handler that takes a [`Caller`] or a [`Signed`] body cannot be reached without these checks.
+//! A handler that takes a [`Caller`] or a [`Signed`] body cannot be reached without these checks, nor by a device that is revoked or expired;
+//! a genuine act that such a device signs is entered as refused.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -72,9 +73,10 @@ impl NonceCache {
     }
 }
 
-/// What a request claims, once its signature verified.
+/// What a request claims, once its signature verified; the certificate need not be in good standing.
 struct Verified {
     caller: Caller,
+    standing: Standing,
     parameters: Parameters,
     now: u64,
     content_digest: Option<String>,
@@ -120,12 +122,9 @@ async fn verify(shared: &Shared, request: &HttpRequest, with_digest: bool) -> Re
     if now.seconds().abs_diff(parameters.created) > MAX_SKEW_SECONDS {
         return Err(Refusal::ClockSkew);
     }
-    match mirror.standing(parameters.keyid, now) {
-        Standing::Good => {}
-        standing => return Err(Refusal::NotInGoodStanding(standing_text(standing).to_owned())),
-    }
+    let standing = mirror.standing(parameters.keyid, now);
     let caller = Caller { id: parameters.keyid, certificate: certificate.clone() };
-    Ok(Verified { caller, parameters, now: now.seconds(), content_digest })
+    Ok(Verified { caller, standing, parameters, now: now.seconds(), content_digest })
 }
 
 const fn standing_text(standing: Standing) -> &'static str {
@@ -142,6 +141,14 @@ const fn standing_text(standing: Standing) -> &'static str {
 }
 
 impl Verified {
+    /// Refuses a certificate that is not in good standing.
+    const fn demand_standing(&self) -> Result<(), Refusal> {
+        match self.standing {
+            Standing::Good => Ok(()),
+            standing => Err(Refusal::NotInGoodStanding { standing: standing_text(standing), receipt: None }),
+        }
+    }
+
     /// The moment after which the request would be refused for its age.
     const fn expires(&self) -> u64 {
         self.parameters.created.saturating_add(MAX_SKEW_SECONDS)
@@ -185,6 +192,7 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let shared = shared(&request)?;
             let verified = verify(&shared, &request, false).await.map_err(refused(&request))?;
+            verified.demand_standing().map_err(refused(&request))?;
             verified.use_up(&shared.vault).map_err(refused(&request))
         })
     }
@@ -203,7 +211,11 @@ impl<T: serde::de::DeserializeOwned + 'static> FromRequest for Signed<T> {
             if verified.content_digest.as_deref() != Some(content_digest(&bytes).as_str()) {
                 return Err(refused(&request)(Refusal::NotAuthenticated("the body does not have its content-digest".to_owned())));
             }
+            let standing = verified.demand_standing();
             let caller = verified.use_durably(&shared.vault).await.map_err(refused(&request))?;
+            if let Err(refusal) = standing {
+                return Err(refused(&request)(shared.vault.enter_attempt(&caller, &bytes, refusal).await));
+            }
             let body = serde_json::from_slice(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
             Ok(Self { caller, body })
         })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use custodia_api::error::{ErrorBody, ErrorCode};
 use custodia_core::custody::receipt::Receipt;
+use custodia_core::custody::rules::ACC_01;
 
 use crate::config::Problem;
 use crate::objects::ObjectError;
@@ -89,8 +90,13 @@ pub(crate) enum Refusal {
     #[error("no office has enrolled this device's certificate")]
     UnknownDevice,
     /// Revoked, expired or no longer covered by the trust list.
-    #[error("this device's certificate is not in good standing: {0}")]
-    NotInGoodStanding(String),
+    #[error("this device's certificate is not in good standing: {standing}")]
+    NotInGoodStanding {
+        /// Why.
+        standing: &'static str,
+        /// The refusal's own record, if the request held a genuine act.
+        receipt: Option<Box<Receipt>>,
+    },
     /// A rule refused the act.
     #[error("{demands}")]
     Rule {
@@ -181,7 +187,7 @@ impl Refusal {
             Self::ClockSkew => ErrorCode::ClockSkew,
             Self::Replayed => ErrorCode::Replayed,
             Self::UnknownDevice => ErrorCode::UnknownDevice,
-            Self::NotInGoodStanding(_) => ErrorCode::DeviceNotInGoodStanding,
+            Self::NotInGoodStanding { .. } => ErrorCode::DeviceNotInGoodStanding,
             Self::Rule { .. } => ErrorCode::NotPermitted,
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::StaleEpoch { .. } => ErrorCode::StaleEpoch,
@@ -203,7 +209,7 @@ impl Refusal {
             Self::ClockSkew => "Set the machine's clock, then sign and send the request again.",
             Self::Replayed => "Sign the request again with a fresh nonce.",
             Self::UnknownDevice => "Ask your office to enrol this device.",
-            Self::NotInGoodStanding(_) => "Ask your office for a new certificate.",
+            Self::NotInGoodStanding { .. } => "Ask your office for a new certificate.",
             Self::Rule { .. } => "Read the rule in docs/RULES.md; if you think that it does not apply, ask your office.",
             Self::NotFound(_) => "Check the identifier; if it is right, ask a member of the case.",
             Self::StaleEpoch { .. } => "Fetch the changes of the case, apply them, and make the commit again.",
@@ -220,6 +226,7 @@ impl Refusal {
     pub fn body(&self) -> ErrorBody {
         let (rule, epoch, receipt) = match self {
             Self::Rule { rule, receipt, .. } => (Some(rule.clone()), None, receipt.clone()),
+            Self::NotInGoodStanding { receipt: Some(receipt), .. } => (Some(ACC_01.id.to_owned()), None, Some(receipt.clone())),
             Self::StaleEpoch { current } => (None, Some(*current), None),
             _ => (None, None, None),
         };

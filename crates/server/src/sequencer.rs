@@ -13,6 +13,7 @@ pub(crate) mod facts;
 pub(crate) mod turn;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::digest::Blake3Digest;
@@ -24,6 +25,8 @@ use crate::vault::Vault;
 
 /// The most submissions of one turn.
 const MAX_TURN: usize = 256;
+/// An idle server takes an empty turn so often, for refusals that were counted.
+const IDLE: Duration = Duration::from_mins(1);
 /// The most submissions that wait; more are refused.
 const MAX_WAITING: usize = 4096;
 
@@ -104,7 +107,10 @@ impl Waiting {
     /// Takes turns until every [`Sequencer`] is dropped.
     pub async fn run(mut self, vault: Arc<Vault>) {
         let mut batch = Vec::new();
-        while self.0.recv_many(&mut batch, MAX_TURN).await > 0 {
+        loop {
+            if let Ok(0) = tokio::time::timeout(IDLE, self.0.recv_many(&mut batch, MAX_TURN)).await {
+                return;
+            }
             let (acts, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|submission| (submission.acts, submission.answer)).unzip();
             match turn::take(&vault, acts).await {
                 Ok(outcomes) => {

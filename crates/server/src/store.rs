@@ -7,6 +7,7 @@ pub(crate) mod cases;
 pub(crate) mod devices;
 pub(crate) mod exhibits;
 pub(crate) mod log;
+pub(crate) mod refusals;
 mod sql;
 
 use sqlx::AnyConnection;

@@ -112,6 +112,24 @@ impl Vault {
         intent.verify(caller.certificate().key()).map_err(|error| Refusal::NotAuthenticated(error.to_string()))
     }
 
+    /// Enters the act that a device out of good standing sends, if it is a genuine one, as refused; answers why, with the receipt.
+    pub async fn enter_attempt(&self, caller: &Caller, body: &[u8], refusal: Refusal) -> Refusal {
+        #[derive(serde::Deserialize)]
+        struct Attempt {
+            intent: String,
+        }
+        let (Refusal::NotInGoodStanding { standing, .. }, Ok(Attempt { intent })) = (&refusal, serde_json::from_slice(body)) else {
+            return refusal;
+        };
+        let Ok(unverified) = UnverifiedIntent::parse(&intent) else { return refusal };
+        let Ok(intent) = Self::intent_of(caller, &intent, unverified.unverified().case) else { return refusal };
+        match self.enter_one(Act { intent, attachment: Attachment::None }).await {
+            Err(Refusal::Rule { receipt, .. }) => Refusal::NotInGoodStanding { standing, receipt },
+            Err(other) => other,
+            Ok(_) => refusal,
+        }
+    }
+
     /// Enters an identity act, signed by an office's root; the request itself is signed by nobody.
     pub async fn enter_registry(&self, text: &str) -> Result<Receipt, Refusal> {
         let intent = UnverifiedIntent::parse(text).map_err(|error| Refusal::Malformed(error.to_string()))?;

@@ -133,6 +133,19 @@ fn every_rule_has_code_a_row_and_a_test() {
 }
 
 #[test]
+fn the_rows_of_the_rules_say_what_the_code_says() {
+    let Some(document) = sources(&[RULES], ".md").pop() else { return };
+    let custody = custodia_core::custody::rules::ALL.iter().map(|rule| (rule.id, rule.demands));
+    let group = custodia_core::group::rules::GroupRule::ALL.iter().map(|rule| (rule.id(), rule.sentence()));
+    let lacking: Vec<_> = custody
+        .chain(group)
+        .filter(|(id, sentence)| !document.text.lines().any(|line| line.starts_with(&format!("| {id} | {sentence} |"))))
+        .map(|(id, sentence)| format!("{id}: {sentence}"))
+        .collect();
+    refuse(&lacking, "Give the rule's row in docs/RULES.md the sentence that the code has.");
+}
+
+#[test]
 fn every_relative_link_of_the_documents_resolves() {
     let faults: Vec<_> = sources(&["README.md", "docs"], ".md")
         .iter()

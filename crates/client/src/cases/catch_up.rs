@@ -5,9 +5,9 @@ use custodia_core::custody::body::{Body, MemberChange};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
-use custodia_core::group::context::RingVersion;
+use custodia_core::group::context::{CommitContext, RingVersion};
 use custodia_core::group::facts::{Epoch, GroupId};
-use custodia_core::group::rules::Standing;
+use custodia_core::group::rules::{self, Standing};
 use custodia_core::identity::{AsOf, CertificateId, RegistrySeq};
 use custodia_core::ids::CaseId;
 use custodia_core::secret::Secret32;
@@ -25,8 +25,15 @@ use crate::state::{self, head, keys};
 struct Processed {
     rows: RowChanges,
     ring: Option<(u32, Secret32)>,
-    context: custodia_core::group::context::CommitContext,
+    context: CommitContext,
     removed: bool,
+}
+
+/// The record of a commit.
+struct ChangeRecord {
+    intent: SignedIntent,
+    time: LogTime,
+    index: u64,
 }
 
 impl Agent {
@@ -75,8 +82,11 @@ impl Agent {
     }
 
     async fn process_change(&self, case: CaseId, row: &ChangeRow) -> Result<(), AgentError> {
-        let (intent, time) = self.change_record(case, &row.commit.0).await?;
-        let body = change_body(&intent)?;
+        let entered = self.change_record(case, &row.commit.0).await?;
+        let body = change_body(&entered.intent)?;
+        self.judge_recency(case, &custodia_mls::commit_context(&row.commit.0)?, &entered).await?;
+        let ChangeRecord { intent, time, .. } = &entered;
+        let time = *time;
         let file = self.case_file(case).await?;
         let context = keys::context(&mut *self.state.connection().await, case).await?;
         let left = self.left(case, Some(intent.id)).await?;
@@ -108,8 +118,20 @@ impl Agent {
         if processed.removed { Err(AgentError::NotMember(case)) } else { Ok(()) }
     }
 
+    /// Rule GRP-22, over the two chains by which a commit is judged.
+    async fn judge_recency(&self, case: CaseId, context: &CommitContext, entered: &ChangeRecord) -> Result<(), AgentError> {
+        let mut left_out: Option<LogTime> = None;
+        for chain in [CaseId::REGISTRY, case] {
+            let first = head::first_record_from(&mut *self.state.connection().await, chain, context.log_size).await?;
+            let Some(view) = first.filter(|view| view.index < entered.index) else { continue };
+            let core = view.open().map_err(|_| state::StateError::Damaged("record"))?.core;
+            left_out = left_out.into_iter().chain(core.map(|core| core.time)).min();
+        }
+        rules::context_is_recent(left_out, entered.time).map_err(|broken| AgentError::PoisonCommit { rule: broken.0.id().to_owned() })
+    }
+
     /// The record that explains a commit, by the commit's digest.
-    async fn change_record(&self, case: CaseId, commit: &[u8]) -> Result<(SignedIntent, LogTime), AgentError> {
+    async fn change_record(&self, case: CaseId, commit: &[u8]) -> Result<ChangeRecord, AgentError> {
         let digest = Sha256Digest::of(&[commit]);
         let views = head::records(&mut *self.state.connection().await, case).await?;
         let believed = self.believed().await?;
@@ -120,7 +142,7 @@ impl Agent {
             if let Some(intent) = record.intent
                 && matches!(&intent.body, Body::MemberChange(body) if body.commit == digest)
             {
-                return Ok((intent, time));
+                return Ok(ChangeRecord { intent, time, index: view.index });
             }
         }
         Err(Misbehaviour::shown("a commit is shown for which no record stands in the case's chain", hex::encode(commit)).into())
@@ -157,7 +179,7 @@ impl Agent {
         let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={before}")).await?;
         let change = changes.changes.iter().find(|change| change.epoch == before);
         let change = change.ok_or_else(|| bad("the commit that goes with a Welcome is withheld"))?;
-        let (intent, time) = self.change_record(case, &change.commit.0).await?;
+        let ChangeRecord { intent, time, .. } = self.change_record(case, &change.commit.0).await?;
         let body = change_body(&intent)?;
         if body.welcome != Some(Sha256Digest::of(&[&row.welcome.0])) {
             return Err(bad("a Welcome is not the one that its record names"));

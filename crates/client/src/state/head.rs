@@ -99,6 +99,24 @@ pub async fn records(connection: &mut SqliteConnection, chain: impl ChainId) -> 
     rows.iter().map(|text| serde_json::from_str(text).map_err(|_| StateError::Damaged("record"))).collect()
 }
 
+/// The first record of a chain at or above an index of the log.
+///
+/// # Errors
+/// [`StateError::Damaged`].
+pub async fn first_record_from(
+    connection: &mut SqliteConnection,
+    chain: impl ChainId,
+    index: u64,
+) -> Result<Option<RecordView>, StateError> {
+    let row: Option<String> =
+        sqlx::query_scalar("SELECT view FROM chain_record WHERE chain = ? AND json_extract(view, '$.index') >= ? ORDER BY seq LIMIT 1")
+            .bind(chain.to_array().to_vec())
+            .bind(signed(index))
+            .fetch_optional(connection)
+            .await?;
+    row.map(|text| serde_json::from_str(&text).map_err(|_| StateError::Damaged("record"))).transpose()
+}
+
 /// The first record of a chain, if this device has followed it.
 ///
 /// # Errors

@@ -45,6 +45,8 @@ pub struct CaseFacts {
     pub ring_version: u32,
     /// The office that founded it.
     pub founder: OfficeId,
+    /// Whether the group, epoch and transcript hash that the intent names, if any, are ones that the case's group had.
+    pub epoch_stands: bool,
     /// The actor's membership, if it is a leaf of the group.
     pub actor: Option<Membership>,
 }

@@ -37,6 +37,7 @@ rules! {
     REC_04 "REC-04" "A case is founded once; every other act of a case names one that exists."
     REC_05 "REC-05" "An exhibit is collected once; every other act names one that exists in that case."
     REC_06 "REC-06" "An opening is signed no more than 24 hours before and 10 minutes after the log's time."
+    REC_07 "REC-07" "The epoch that an intent names has begun in its case's group, with the transcript hash that every other intent names for it."
     ACC_01 "ACC-01" "The actor's certificate is enrolled, in force and not revoked."
     ACC_02 "ACC-02" "The actor's role permits the act."
     ACC_03 "ACC-03" "The actor is a member of the case and has not left it."
@@ -75,6 +76,7 @@ pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
         return demand(REC_04, facts.case.is_none());
     }
     let case = judge_member(facts)?;
+    demand(REC_07, case.epoch_stands)?;
     match &intent.body {
         Body::Collection(body) => {
             demand(REC_05, facts.exhibit.is_none())?;

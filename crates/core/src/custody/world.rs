@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Sha256Digest;
+use crate::group::facts::GroupId;
 use crate::ids::{CaseId, ExhibitId, OfficeId};
 
 use super::body::{Add, Body, ConsentTo, Disclosure, Handling, MemberChange, Terms};
 use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership};
-use super::intent::Intent;
+use super::intent::{GroupSeen, Intent};
 use super::record::{ChainHead, ChainSeq, Commitment, Place};
 use super::rules;
 
@@ -20,6 +21,10 @@ pub struct Case {
     pub founder: OfficeId,
     /// Leaves by certificate id.
     pub members: BTreeMap<Sha256Digest, Membership>,
+    /// The group's epoch: the number of commits that were accepted.
+    pub epoch: u64,
+    /// The confirmed transcript hash that the first intent of each epoch named.
+    transcripts: BTreeMap<u64, Vec<u8>>,
 }
 
 /// An exhibit as its records made it.
@@ -98,7 +103,12 @@ impl World {
     /// The case's facts for an actor.
     pub fn case_facts(&self, intent: &Intent, signer: Sha256Digest) -> Option<CaseFacts> {
         let case = self.cases.get(&intent.case)?;
-        Some(CaseFacts { ring_version: case.ring_version, founder: case.founder.clone(), actor: case.members.get(&signer).copied() })
+        Some(CaseFacts {
+            ring_version: case.ring_version,
+            founder: case.founder.clone(),
+            epoch_stands: intent.group.as_ref().is_none_or(|seen| case.has_had(intent.case, seen)),
+            actor: case.members.get(&signer).copied(),
+        })
     }
 
     /// The exhibit's facts for an actor.
@@ -146,7 +156,14 @@ impl World {
         let staying = case.members.keys().filter(|certificate| !body.removes.contains(certificate)).map(leaf);
         let mut after: Vec<LeafFacts> = staying.collect::<Option<_>>()?;
         after.extend(adds.iter().cloned());
-        Some(ChangeFacts { intent_matches_commit: removed_are_members && added_are_new, adds, removes, after, undisclosed_for_full: 0 })
+        let follows = body.epoch == case.epoch;
+        Some(ChangeFacts {
+            intent_matches_commit: follows && removed_are_members && added_are_new,
+            adds,
+            removes,
+            after,
+            undisclosed_for_full: 0,
+        })
     }
 
     /// The place that the next record of a case takes.
@@ -171,11 +188,16 @@ impl World {
     ///
     /// Judges nothing: the caller did, or reports what it found and goes on.
     pub fn apply(&mut self, intent: &Intent, signer: Sha256Digest, office: &OfficeId) {
+        if let (Some(case), Some(seen)) = (self.cases.get_mut(&intent.case), &intent.group) {
+            case.transcripts.entry(seen.epoch).or_insert_with(|| seen.transcript.0.clone());
+        }
         match (&intent.body, intent.exhibit) {
             (Body::CaseCreate(body), _) => {
                 let founder = Membership { first_ring: 1, left: false };
                 let members = body.members.iter().map(|add| (add.certificate, founder)).collect();
-                let case = Case { ring_version: body.ring_version, founder: office.clone(), members };
+                // The transcript hash of a group at its creation is empty (RFC 9420 §8.2).
+                let transcripts = BTreeMap::from([(0, Vec::new())]);
+                let case = Case { ring_version: body.ring_version, founder: office.clone(), members, epoch: 0, transcripts };
                 self.cases.entry(intent.case).or_insert(case);
             }
             (Body::MemberChange(body), _) => self.change_members(intent.case, signer, body),
@@ -217,6 +239,7 @@ impl World {
             case.members.remove(certificate);
         }
         case.ring_version = body.ring_version;
+        case.epoch = body.epoch.saturating_add(1);
         for Add { certificate, terms } in &body.adds {
             let kept = match terms {
                 Terms::Full => granter,
@@ -242,6 +265,14 @@ impl World {
 fn head(chain: &[Commitment]) -> Option<ChainHead> {
     let seq = ChainSeq(u64::try_from(chain.len().checked_sub(1)?).ok()?);
     chain.last().map(|&commitment| ChainHead { seq, commitment })
+}
+
+impl Case {
+    /// Whether its group had that epoch, with that transcript hash as far as another intent named it.
+    fn has_had(&self, id: CaseId, seen: &GroupSeen) -> bool {
+        let known = self.transcripts.get(&seen.epoch);
+        seen.id.0 == GroupId::first(id).to_bytes() && seen.epoch <= self.epoch && known.is_none_or(|known| *known == seen.transcript.0)
+    }
 }
 
 impl Exhibit {

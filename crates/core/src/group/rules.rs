@@ -23,6 +23,8 @@ pub const MAX_KEY_PACKAGE_AGE: u64 = 90 * 86_400;
 pub const MAX_KEY_PACKAGE_LIFETIME: u64 = 730 * 86_400;
 /// How far a key package may be dated before it was made, or after the log's time, in seconds: one hour.
 pub const CLOCK_SKEW: u64 = 3600;
+/// How long a record of the registry or the case may have stood in the log that a commit leaves out, in milliseconds: one hour.
+pub const MAX_CONTEXT_LAG_MILLIS: u64 = 3_600_000;
 /// Extension type that marks a last-resort key package (draft-ietf-mls-extensions).
 pub const LAST_RESORT: u16 = 0x000A;
 
@@ -71,6 +73,7 @@ group_rules! {
     Founding = "GRP-19", "A group is founded at epoch 0 with one leaf, the founder's.";
     OneLeafPerDevice = "GRP-20", "No device has two leaves in a group.";
     Suite = "GRP-21", "A group and its key packages use cipher suite 0x004E.";
+    ContextIsRecent = "GRP-22", "No record of the registry or the case that a commit's log size leaves out has stood for more than one hour.";
 }
 
 /// A rule is broken.
@@ -186,7 +189,7 @@ pub fn key_package_is_timely(package: &KeyPackageFacts, now: LogTime) -> Result<
     require(bounded && begun && fresh, GroupRule::Lifetime)
 }
 
-/// `GRP-14`. That size and root belong together, and how far behind the head they may be, is judged where the log is known.
+/// `GRP-14`. That size and root belong together is judged where the log is known.
 pub fn context_advances(commit: &CommitFacts, previous: Option<&CommitContext>) -> Result<(), Broken> {
     let Some(previous) = previous else { return Ok(()) };
     let now = &commit.context;
@@ -194,6 +197,15 @@ pub fn context_advances(commit: &CommitFacts, previous: Option<&CommitContext>) 
     let registry = now.registry_sequence > previous.registry_sequence
         || (now.registry_sequence == previous.registry_sequence && now.registry_commitment == previous.registry_commitment);
     require(log && registry, GroupRule::ContextAdvances)
+}
+
+/// `GRP-22`: by records alone, so that all members decide alike.
+///
+/// `left_out` is the recorded time of the first record of the registry's or the case's chain that stands at or above the context's log
+/// size and before the commit's own record, `entered` that of the commit's record.
+pub fn context_is_recent(left_out: Option<LogTime>, entered: LogTime) -> Result<(), Broken> {
+    let stood = left_out.map_or(0, |time| entered.millis().saturating_sub(time.millis()));
+    require(stood <= MAX_CONTEXT_LAG_MILLIS, GroupRule::ContextIsRecent)
 }
 
 /// `GRP-15`. The first commit of a group names version 1 in generation 0, and any version in a successor group.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
 use custodia_core::custody::kind::Concern;
 use custodia_core::custody::record::{Core, Outcome, Place, Record, RuleId, Salt};
 use custodia_core::ids::CaseId;
@@ -12,12 +12,14 @@ use custodia_core::time::LogTime;
 use crate::error::Refusal;
 use crate::keys;
 use crate::registry::Mirror;
-use crate::store::Conn;
 use crate::store::log::{self, NewRecord};
+use crate::store::{Conn, StoreError, refusals};
 use crate::vault::Vault;
 
 /// An hour, in milliseconds.
 const HOUR: u64 = 60 * 60 * 1000;
+/// The most counts that one turn enters.
+const MOST_COUNTED: u64 = 64;
 
 /// What grows during a turn and is set back when an act is taken back.
 #[derive(Clone)]
@@ -33,27 +35,49 @@ pub(super) struct Growing {
 
 /// Appends an accepted act; answers its index.
 pub(super) async fn accepted(conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent, opens: bool) -> Result<u64, Refusal> {
-    append(conn, growing, intent, Outcome::Accepted, opens).await
+    append(conn, growing, intent, (Outcome::Accepted, 1), opens).await
 }
 
-/// Appends the refusal of an act, unless the device has had too many within the hour.
+/// Appends the refusal of an act, or only counts it if the device has had too many within the hour; then there is no index.
 pub(super) async fn refusal(
     vault: &Vault,
     conn: &mut Conn,
     growing: &mut Growing,
     intent: &SignedIntent,
     rule: &str,
-) -> Result<u64, Refusal> {
+) -> Result<Option<u64>, Refusal> {
     let since = growing.time.millis().saturating_sub(HOUR);
-    if log::refusals_since(conn, intent.signer(), since).await? >= vault.limits.refusals_per_hour {
+    if refusals::refusals_since(conn, intent.signer(), since).await? >= vault.limits.refusals_per_hour {
         tracing::warn!(rule, device.certificate = %intent.signer(), "an act was refused; the device's refusals of this hour fill their limit");
-        return Err(Refusal::TooMany("this device had too many acts refused within the hour"));
+        refusals::count_refusal(conn, intent.signer(), growing.time, rule, intent.text()).await?;
+        return Ok(None);
     }
-    let rule = RuleId::new(rule).map_err(|_| Refusal::Internal("a rule's id does not fit a record"))?;
-    append(conn, growing, intent, Outcome::Refused(rule), false).await
+    append(conn, growing, intent, (refused_by(rule)?, 1), false).await.map(Some)
 }
 
-async fn append(conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent, outcome: Outcome, opens: bool) -> Result<u64, Refusal> {
+/// Appends one record for each device whose refusals were counted for an hour.
+pub(super) async fn counted_refusals(conn: &mut Conn, growing: &mut Growing) -> Result<(), Refusal> {
+    for counted in refusals::take_counted(conn, growing.time.millis().saturating_sub(HOUR), MOST_COUNTED).await? {
+        let intent = UnverifiedIntent::parse(&counted.intent).ok();
+        let certificate = growing.mirror.certificate(counted.signer);
+        let intent = intent.zip(certificate).and_then(|(intent, certificate)| intent.verify(certificate.key()).ok());
+        let intent = intent.ok_or(StoreError::Corrupt("a counted refusal"))?;
+        append(conn, growing, &intent, (refused_by(&counted.rule)?, counted.attempts), false).await?;
+    }
+    Ok(())
+}
+
+fn refused_by(rule: &str) -> Result<Outcome, Refusal> {
+    RuleId::new(rule).map(Outcome::Refused).map_err(|_| Refusal::Internal("a rule's id does not fit a record"))
+}
+
+async fn append(
+    conn: &mut Conn,
+    growing: &mut Growing,
+    intent: &SignedIntent,
+    (outcome, attempts): (Outcome, u32),
+    opens: bool,
+) -> Result<u64, Refusal> {
     let index = growing.frontier.size().get();
     let accepted = outcome == Outcome::Accepted;
     let exhibit = match intent.exhibit {
@@ -63,7 +87,7 @@ async fn append(conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent, o
     let no_random = |_| Refusal::Unavailable("the system gives no random bytes".to_owned());
     let salt = || keys::random::<32>().map(Salt).map_err(no_random);
     let record = Record {
-        core: Core { index, time: growing.time, outcome, attempts: 1, intent: intent.text().to_owned() },
+        core: Core { index, time: growing.time, outcome, attempts, intent: intent.text().to_owned() },
         case: Place::after(intent.case, log::case_head(conn, intent.case).await?),
         exhibit,
         salts: [salt()?, salt()?, salt()?],

@@ -11,7 +11,7 @@ use custodia_core::group::context::CommitContext;
 use custodia_core::group::facts::{CommitFacts, Epoch, GroupId, LeafFacts, LeafIndex, Sender};
 use custodia_core::group::rules::{self, CertifiedLeaf, GroupRule, LeafRole};
 use custodia_core::identity::{AsOf, Certificate, CertificateId, RegistrySeq, Role, Standing};
-use custodia_core::ids::ExhibitId;
+use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::merkle::TreeSize;
 use custodia_mls::{CheckedCommit, FollowedGroup};
 
@@ -64,6 +64,7 @@ pub(super) async fn check(
     let id = GroupId::first(intent.case);
     rules::judge_structure(facts, &rules::Standing { group: id, epoch: Epoch(stored.epoch), context: Some(previous) })?;
     context_is_true(conn, growing, &facts.context).await?;
+    context_is_recent(conn, growing, intent.case, &facts.context).await?;
 
     let members = cases::members(conn, intent.case).await?;
     judge_leaves(conn, growing, &group, facts, &members).await?;
@@ -84,6 +85,13 @@ async fn context_is_true(conn: &mut Conn, growing: &Growing, context: &CommitCon
         && registry.seq.0 == context.registry_sequence
         && registry.commitment.0 == context.registry_commitment;
     if holds { Ok(()) } else { Err(untrue()) }
+}
+
+/// What the context leaves out of the registry and the case has not stood for long.
+async fn context_is_recent(conn: &mut Conn, growing: &Growing, case: CaseId, context: &CommitContext) -> Result<(), ActFailure> {
+    let registry = log::first_time_from(conn, CaseId::REGISTRY, context.log_size).await?;
+    let case = log::first_time_from(conn, case, context.log_size).await?;
+    Ok(rules::context_is_recent(registry.into_iter().chain(case).min(), growing.time)?)
 }
 
 /// Judges every leaf's certificate as of the log size that the commit names.
@@ -251,5 +259,5 @@ pub(super) async fn apply(
         ring_row: message.ring_row.clone(),
         index,
     };
-    Ok(cases::insert_commit(conn, intent.case, &row, &welcomed).await?)
+    Ok(cases::insert_commit(conn, intent.case, &row, group.confirmed_transcript_hash(), &welcomed).await?)
 }

@@ -4,6 +4,7 @@ use custodia_core::custody::body::{Body, Disclosure, Handling};
 use custodia_core::custody::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LogFacts, Membership};
 use custodia_core::custody::intent::{Intent, SignedIntent};
 use custodia_core::digest::Sha256Digest;
+use custodia_core::group::facts::GroupId;
 use custodia_core::ids::OfficeId;
 use custodia_core::log::merkle::TreeSize;
 
@@ -47,7 +48,14 @@ async fn case_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<Cas
     let Some(case) = cases::case(conn, intent.case).await? else { return Ok(None) };
     let member = cases::member(conn, intent.case, intent.signer()).await?;
     let actor = member.map(|member| Membership { first_ring: member.first_ring, left: member.left.is_some() });
-    Ok(Some(CaseFacts { ring_version: case.ring_version, founder: office(&case.founder)?, actor }))
+    let epoch_stands = match &intent.group {
+        None => true,
+        Some(seen) => {
+            let transcript = cases::transcript(conn, intent.case, seen.epoch).await?;
+            seen.id.0 == GroupId::first(intent.case).to_bytes() && transcript.as_ref() == Some(&seen.transcript.0)
+        }
+    };
+    Ok(Some(CaseFacts { ring_version: case.ring_version, founder: office(&case.founder)?, epoch_stands, actor }))
 }
 
 async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent) -> Result<Option<ExhibitFacts>, StoreError> {

@@ -37,6 +37,9 @@ pub(crate) enum Stop {
     /// The head file.
     #[error("the head file cannot be written: {0}")]
     HeadFile(#[source] std::io::Error),
+    /// Refusals that were counted cannot be entered.
+    #[error("the counted refusals cannot be entered: {0}")]
+    Counted(#[source] Refusal),
     /// Signing or random bytes.
     #[error("the server failed: {0}")]
     Internal(&'static str),
@@ -58,6 +61,7 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Ve
     }
     let mut growing = Growing { frontier, time: vault.clock.now().max(start.time), mirror, start: start.size };
 
+    super::append::counted_refusals(write.conn(), &mut growing).await.map_err(Stop::Counted)?;
     let mut outcomes = Vec::with_capacity(submissions.len());
     for acts in submissions {
         outcomes.push(enter(vault, &mut write, &mut growing, &acts).await?);
@@ -77,8 +81,12 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Ve
         write.commit().await?;
         remember(&mut head_file, end.size, end.root)?;
         vault.registry.offer(growing.mirror);
-    } else if end.size > head_file.seen().size {
-        remember(&mut head_file, end.size, end.root)?;
+    } else {
+        // No record, though a refusal may have been counted.
+        write.commit().await?;
+        if end.size > head_file.seen().size {
+            remember(&mut head_file, end.size, end.root)?;
+        }
     }
     Ok(outcomes)
 }
@@ -113,7 +121,11 @@ async fn enter(
             let mut part = write.part().await?;
             let refused = acts[act].intent.clone();
             match super::append::refusal(vault, &mut part, growing, &refused, &rule).await {
-                Ok(index) => {
+                Ok(None) => {
+                    part.commit().await.map_err(StoreError::from)?;
+                    Ok(Err(Refusal::TooMany("this device had too many acts refused within the hour; this one is counted")))
+                }
+                Ok(Some(index)) => {
                     part.commit().await.map_err(StoreError::from)?;
                     tracing::info!(rule, log.index = index, device.certificate = %refused.signer(), "an act was refused");
                     Ok(Ok(Entered::Refused { rule, demands, index }))

@@ -178,12 +178,19 @@ pub(crate) struct Commit {
     pub index: u64,
 }
 
-/// Stores a commit, and for whom its Welcome waits.
-pub(crate) async fn insert_commit(conn: &mut Conn, case: CaseId, commit: &Commit, welcomed: &[Sha256Digest]) -> Result<(), StoreError> {
-    sql("INSERT INTO commits (case_id, epoch, message, welcome, ring_row, idx) VALUES ($1, $2, $3, $4, $5, $6)")
+/// Stores a commit with the transcript hash of the epoch that it begins, and for whom its Welcome waits.
+pub(crate) async fn insert_commit(
+    conn: &mut Conn,
+    case: CaseId,
+    commit: &Commit,
+    transcript: &[u8],
+    welcomed: &[Sha256Digest],
+) -> Result<(), StoreError> {
+    sql("INSERT INTO commits (case_id, epoch, message, transcript, welcome, ring_row, idx) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bytes(case.as_bytes())
         .number(commit.epoch)
         .bytes(&commit.message)
+        .bytes(transcript)
         .bytes_or_null(commit.welcome.as_deref())
         .bytes_or_null(commit.ring_row.as_deref())
         .number(commit.index)
@@ -198,6 +205,13 @@ pub(crate) async fn insert_commit(conn: &mut Conn, case: CaseId, commit: &Commit
             .await?;
     }
     Ok(())
+}
+
+/// The confirmed transcript hash of an epoch: empty at epoch 0, none for an epoch that has not begun.
+pub(crate) async fn transcript(conn: &mut Conn, case: CaseId, epoch: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(commit) = epoch.checked_sub(1) else { return Ok(Some(Vec::new())) };
+    let row = sql("SELECT transcript FROM commits WHERE case_id = $1 AND epoch = $2").bytes(case.as_bytes()).number(commit);
+    row.row(conn).await?.map(|mut row| row.bytes()).transpose()
 }
 
 /// Commits that start from an epoch or later, in order, at most `most`; without their Welcomes.

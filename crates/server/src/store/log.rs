@@ -234,6 +234,13 @@ pub(crate) async fn registry_head_at(conn: &mut Conn, size: u64) -> Result<Optio
     row.map(|mut row| Ok(ChainHead { seq: ChainSeq(row.number()?), commitment: Commitment(row.sha256()?) })).transpose()
 }
 
+/// The time of a chain's first record at or above an index; the registry's chain has the reserved case id.
+pub(crate) async fn first_time_from(conn: &mut Conn, case: CaseId, index: u64) -> Result<Option<LogTime>, StoreError> {
+    let row =
+        sql("SELECT time FROM records WHERE case_id = $1 AND idx >= $2 ORDER BY case_seq LIMIT 1").bytes(case.as_bytes()).number(index);
+    row.row(conn).await?.map(|mut row| time_of(row.number()?)).transpose()
+}
+
 /// The time of the last record of a tree of that size; 1970 for the empty tree.
 pub(crate) async fn time_at(conn: &mut Conn, size: u64) -> Result<LogTime, StoreError> {
     let row = sql("SELECT time FROM records WHERE idx = $1").number(size.saturating_sub(1)).row(conn).await?;
@@ -261,12 +268,6 @@ pub(crate) async fn earlier(conn: &mut Conn, signer: Sha256Digest, intent: Inten
         Ok(Earlier { index, intent_digest, rule: (!rule.is_empty()).then_some(rule) })
     })
     .transpose()
-}
-
-/// How many refusals of a signer the log holds since `time`.
-pub(crate) async fn refusals_since(conn: &mut Conn, signer: Sha256Digest, time: u64) -> Result<u64, StoreError> {
-    let row = sql("SELECT COUNT(*) FROM records WHERE signer = $1 AND time >= $2 AND rule <> ''").bytes(signer.as_bytes()).number(time);
-    row.row(conn).await?.map_or(Ok(0), |mut row| row.number())
 }
 
 /// Whether the device may read an exhibit's objects: an accepted opening of its own stands in the log.

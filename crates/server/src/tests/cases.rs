@@ -2,13 +2,16 @@
 
 use custodia_api::error::ErrorCode;
 use custodia_api::messages::{
-    Cases, ChangeMembers, Changed, Changes, ClaimKeyPackages, ClaimedKeyPackages, KeyPackageCount, RecordsPage, UploadKeyPackages, Welcomes,
+    Acknowledged, Act, Cases, ChangeMembers, Changed, Changes, ClaimKeyPackages, ClaimedKeyPackages, KeyPackageCount, RecordsPage,
+    UploadKeyPackages, Welcomes,
 };
-use custodia_core::custody::body::{Add, Body, MemberChange, Terms};
-use custodia_core::custody::wire::Base64;
+use custodia_core::custody::body::{Add, Body, MemberChange, Nothing, Terms};
+use custodia_core::custody::intent::GroupSeen;
+use custodia_core::custody::wire::{Base64, Hex};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::group::context::{CommitContext, RingVersion, ring_commitment};
 use custodia_core::group::facts::GroupId;
+use custodia_core::group::rules::MAX_CONTEXT_LAG_MILLIS;
 use custodia_core::identity::Role;
 use custodia_mls::{BuiltKeyPackage, CaseGroup, KeyPackageUse, StagedJoin, VerifiedKeyPackage};
 
@@ -135,6 +138,46 @@ async fn a_commit_is_refused_by_the_rule_that_it_breaks_and_changes_nothing() {
     assert_eq!(refused.rule.as_deref(), Some("GRP-09"));
     let cases: Cases = world.get(&ana, "/v1/cases").await.json();
     assert_eq!((cases.cases[0].epoch, cases.cases[0].members.len()), (0, 1));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_leaves_out_a_revocation_of_an_hour_ago_is_refused() {
+    let mut world = World::new().await;
+    let (ana, _) = with_recovery(&mut world).await;
+    let ion = world.prosecutor(13).await;
+    let kept_back = change(&mut world, &ana, 1, &[], Terms::None).await;
+    world.revoke(&ion).await;
+    world.clock.advance(MAX_CONTEXT_LAG_MILLIS / 1000 + 1);
+    let refused = world.post(&ana, &path(), &kept_back).await.refused(ErrorCode::NotPermitted);
+    assert_eq!(refused.rule.as_deref(), Some("GRP-22"));
+    // The same commit over what stands now is accepted.
+    CaseGroup::load(&ana.mls, GroupId::first(CASE)).unwrap().unwrap().clear_pending(&ana.mls).unwrap();
+    let request = change(&mut world, &ana, 1, &[], Terms::None).await;
+    world.post(&ana, &path(), &request).await.json::<Changed>();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intent_under_an_epoch_or_transcript_that_the_group_never_had_is_refused() {
+    let mut world = World::new().await;
+    let (ana, _) = with_recovery(&mut world).await;
+    let path = format!("/v1/cases/{CASE}/acts");
+    for wrong in [
+        |seen: &mut GroupSeen| seen.epoch = 2,
+        |seen: &mut GroupSeen| seen.epoch = 1,
+        |seen: &mut GroupSeen| seen.transcript = Hex(vec![0; 48]),
+        |seen: &mut GroupSeen| seen.id = Hex(GroupId { case: CASE, generation: 1 }.to_bytes().to_vec()),
+    ] {
+        let mut intent = world.intent(CASE, Body::MemberLeave(Nothing {}));
+        wrong(intent.group.as_mut().unwrap());
+        let act = Act { intent: intent.sign(ana.id(), &ana.key).unwrap().text().to_owned() };
+        let refused = world.post(&ana, &path, &act).await.refused(ErrorCode::NotPermitted);
+        assert_eq!(refused.rule.as_deref(), Some("REC-07"));
+    }
+    // An epoch that has passed still names itself truly: the device had not heard of the next one.
+    let intent = world.intent(CASE, Body::MemberLeave(Nothing {})).sign(ana.id(), &ana.key).unwrap();
+    world.post(&ana, &path, &Act { intent: intent.text().to_owned() }).await.json::<Acknowledged>();
     world.stop().await;
 }
 

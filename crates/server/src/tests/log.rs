@@ -104,9 +104,13 @@ async fn a_refusal_is_a_record_and_too_many_are_only_counted() {
         let again = world.post(&ion, &path, &act).await.refused(ErrorCode::NotPermitted);
         assert_eq!(again.receipt, Some(receipt));
     }
+    // An hour later one record stands for the two that were counted.
     world.clock.advance(3601);
     let leave = world.intent(CASE, Body::MemberLeave(Nothing {})).sign(ion.id(), &ion.key).unwrap();
     world.post(&ion, &path, &Act { intent: leave.text().to_owned() }).await.refused(ErrorCode::NotPermitted);
+    let page: RecordsPage = world.get(&ana, &format!("/v1/cases/{CASE}/records?from=1")).await.json();
+    let attempts: Vec<u32> = page.records.iter().map(|record| record.open().unwrap().core.unwrap().attempts).collect();
+    assert_eq!(attempts, [1, 1, 2, 1]);
     world.stop().await;
 }
 

@@ -2,9 +2,11 @@
 
 use custodia_api::error::ErrorCode;
 use custodia_api::limits::MAX_OBJECT_BYTES;
-use custodia_api::messages::{Cases, KeyPackageCount, ServerInfo, UploadKeyPackages};
+use custodia_api::messages::{Act, Cases, KeyPackageCount, ServerInfo, UploadKeyPackages};
+use custodia_core::custody::body::{Body, Nothing};
+use custodia_core::custody::record::Outcome;
 
-use super::world::World;
+use super::world::{CASE, World};
 
 fn nothing_to_upload() -> Vec<u8> {
     serde_json::to_vec(&UploadKeyPackages { one_time: Vec::new(), last_resort: None }).unwrap()
@@ -78,7 +80,7 @@ async fn a_body_over_the_limit_is_refused_by_its_declared_length() {
     let mut world = World::new().await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
-    let case = super::world::CASE;
+    let case = CASE;
     world.found(&ana, case).await;
     let path = format!("/v1/cases/{case}/exhibits/{}/objects/{}", "11".repeat(16), "22".repeat(32));
     let mut large = world.request(&ana, "PUT", &path, Vec::new());
@@ -100,6 +102,28 @@ async fn strangers_are_refused_and_a_revoked_device_at_once() {
     assert_eq!(world.get(&ana, "/v1/cases").await.status, 200);
     assert_eq!(world.revoke(&ana).await.status, 200);
     world.get(&ana, "/v1/cases").await.refused(ErrorCode::DeviceNotInGoodStanding);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_revoked_device_attempts_is_entered_as_refused() {
+    let mut world = World::new().await;
+    world.begin().await;
+    let ana = world.prosecutor(11).await;
+    world.found(&ana, CASE).await;
+    world.revoke(&ana).await;
+    let path = format!("/v1/cases/{CASE}/acts");
+    let leave = world.intent(CASE, Body::MemberLeave(Nothing {})).sign(ana.id(), &ana.key).unwrap();
+    let refused = world.post(&ana, &path, &Act { intent: leave.text().to_owned() }).await.refused(ErrorCode::DeviceNotInGoodStanding);
+    assert_eq!(refused.rule.as_deref(), Some("ACC-01"));
+    let receipt = refused.receipt.unwrap();
+    world.verify(&receipt);
+    assert!(matches!(receipt.record.open().unwrap().core.unwrap().outcome, Outcome::Refused(rule) if rule.as_str() == "ACC-01"));
+    // What is no genuine act of its own is refused all the same, and nothing is entered.
+    let before = world.seen().await.size;
+    let refused = world.post(&ana, &path, &Act { intent: "nonsense".to_owned() }).await.refused(ErrorCode::DeviceNotInGoodStanding);
+    assert_eq!(refused.receipt, None);
+    assert_eq!(world.seen().await.size, before);
     world.stop().await;
 }
 

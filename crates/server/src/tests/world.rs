@@ -303,11 +303,7 @@ impl World {
             recipients: Vec::new(),
             time: offices::claimed(self.clock.seconds()),
             clock: ClockSource::Os,
-            group: in_group.then(|| GroupSeen {
-                id: Hex(GroupId::first(case).to_bytes().to_vec()),
-                epoch: 0,
-                transcript: Hex(vec![0; 48]),
-            }),
+            group: in_group.then(|| GroupSeen { id: Hex(GroupId::first(case).to_bytes().to_vec()), epoch: 0, transcript: Hex(Vec::new()) }),
             seen: Seen { size: 0, root: Sha256Digest::from_bytes(*RootHash::empty().as_bytes()) },
             chain_seen: None,
             body,

@@ -25,6 +25,7 @@ fn allowing(intent: &Intent) -> Facts<'static> {
         case: Some(CaseFacts {
             ring_version: 4,
             founder: "nl-om".parse().unwrap(),
+            epoch_stands: true,
             actor: Some(Membership { first_ring: 1, left: false }),
         }),
         exhibit: Some(ExhibitFacts {
@@ -163,6 +164,12 @@ fn rec_06_an_opening_signed_long_ago_or_ahead_of_time_is_refused() {
     let mut edge = allowing(&intent);
     edge.log.time = LogTime::from_millis(u64::try_from(intent.time.millis() + OLDEST_OPENING_MILLIS).unwrap()).unwrap();
     assert_eq!(judge(&intent, &edge), Ok(()));
+}
+
+#[test]
+fn rec_07_an_epoch_that_the_group_never_had_is_refused() {
+    let intent = consultation();
+    only_this_breaks(REC_07, &intent, &allowing(&intent), |facts| facts.case.as_mut().unwrap().epoch_stands = false);
 }
 
 #[test]
