@@ -174,10 +174,14 @@ fn shared(request: &HttpRequest) -> Result<web::Data<Shared>, Refusal> {
     request.app_data::<web::Data<Shared>>().cloned().ok_or(Refusal::Internal("a route without the vault"))
 }
 
-/// Logs what was refused before anything could be entered.
-fn refused(request: &HttpRequest) -> impl Fn(Refusal) -> Refusal {
+/// Logs what was refused before anything could be entered, unless the address has had too much of that.
+fn refused<'a>(shared: &'a Shared, request: &HttpRequest) -> impl Fn(Refusal) -> Refusal + use<'a> {
     let (method, path) = (request.method().clone(), request.match_pattern().unwrap_or_default());
+    let address = request.peer_addr().map(|address| address.ip());
     move |refusal| {
+        if !address.is_none_or(|address| shared.strangers.count(address)) {
+            return Refusal::TooMany("this address had too many requests refused within the minute");
+        }
         tracing::info!(http.method = %method, http.route = path, reason = %refusal, "a request was refused before it was read");
         refusal
     }
@@ -191,9 +195,9 @@ impl FromRequest for Caller {
         let request = request.clone();
         Box::pin(async move {
             let shared = shared(&request)?;
-            let verified = verify(&shared, &request, false).await.map_err(refused(&request))?;
-            verified.demand_standing().map_err(refused(&request))?;
-            verified.use_up(&shared.vault).map_err(refused(&request))
+            let verified = verify(&shared, &request, false).await.map_err(refused(&shared, &request))?;
+            verified.demand_standing().map_err(refused(&shared, &request))?;
+            verified.use_up(&shared.vault).map_err(refused(&shared, &request))
         })
     }
 }
@@ -206,15 +210,15 @@ impl<T: serde::de::DeserializeOwned + 'static> FromRequest for Signed<T> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let shared = shared(&request)?;
-            let verified = verify(&shared, &request, true).await.map_err(refused(&request))?;
+            let verified = verify(&shared, &request, true).await.map_err(refused(&shared, &request))?;
             let bytes = read_body(&request, payload, MAX_JSON_BYTES, "the body").await?;
             if verified.content_digest.as_deref() != Some(content_digest(&bytes).as_str()) {
-                return Err(refused(&request)(Refusal::NotAuthenticated("the body does not have its content-digest".to_owned())));
+                return Err(refused(&shared, &request)(Refusal::NotAuthenticated("the body does not have its content-digest".to_owned())));
             }
             let standing = verified.demand_standing();
-            let caller = verified.use_durably(&shared.vault).await.map_err(refused(&request))?;
+            let caller = verified.use_durably(&shared.vault).await.map_err(refused(&shared, &request))?;
             if let Err(refusal) = standing {
-                return Err(refused(&request)(shared.vault.enter_attempt(&caller, &bytes, refusal).await));
+                return Err(shared.vault.enter_attempt(&caller, &bytes, refusal).await);
             }
             let body = serde_json::from_slice(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
             Ok(Self { caller, body })

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use custodia_core::digest::Sha256Digest;
@@ -89,15 +90,23 @@ pub struct LimitsConfig {
     pub upload_mib: u32,
     /// Memory for objects that are being given out, in MiB; at least 72.
     pub download_mib: u32,
-    /// Refusals of one device that are entered in the log within an hour; further ones are only counted in the diagnostics.
+    /// Refusals of one device that are entered in the log within an hour; further ones are counted, and one record stands for them.
     pub refusals_per_hour: u64,
+    /// Requests of one address within a minute that are refused for their signature, with the reason; further ones are answered 429.
+    pub refused_per_minute: NonZeroU32,
     /// Threads that take requests.
     pub workers: usize,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { upload_mib: 72, download_mib: 72, refusals_per_hour: 20, workers: 2 }
+        Self {
+            upload_mib: 72,
+            download_mib: 72,
+            refusals_per_hour: 20,
+            refused_per_minute: NonZeroU32::new(240).expect("not zero"),
+            workers: 2,
+        }
     }
 }
 

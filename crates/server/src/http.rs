@@ -10,6 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError, web};
 
 use crate::error::Refusal;
+use crate::strangers::Strangers;
 use crate::vault::Vault;
 
 /// What every handler shares.
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub vault: Arc<Vault>,
     /// What clients may name as this server.
     pub authorities: Vec<String>,
+    /// Bounds what is refused before anybody knows who sent it.
+    pub strangers: Strangers,
 }
 
 impl ResponseError for Refusal {

@@ -21,6 +21,7 @@ mod sequencer;
 mod server;
 mod shares;
 mod store;
+mod strangers;
 mod tls;
 mod vault;
 

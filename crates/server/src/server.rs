@@ -18,6 +18,7 @@ use crate::head_file::HeadFile;
 use crate::http::{self, Shared};
 use crate::keys::{self, Keks};
 use crate::store::{Store, log};
+use crate::strangers::Strangers;
 use crate::tls;
 use crate::vault::Vault;
 
@@ -122,7 +123,8 @@ impl Server {
             std::net::TcpListener::bind(config.listen).map_err(StartError::io("listen on", Path::new(&config.listen.to_string())))?;
         let addr = listener.local_addr().map_err(StartError::io("listen on", Path::new(&config.listen.to_string())))?;
         let authorities = if config.authorities.is_empty() { vec![addr.to_string()] } else { config.authorities.clone() };
-        let shared = web::Data::new(Shared { vault: Arc::clone(&vault), authorities });
+        let shared =
+            web::Data::new(Shared { vault: Arc::clone(&vault), authorities, strangers: Strangers::new(config.limits.refused_per_minute) });
         let sequencing = tokio::spawn(waiting.run(Arc::clone(&vault)));
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(http::configure))
             .workers(config.limits.workers)

@@ -1,5 +1,7 @@
 //! Who may send a request at all.
 
+use std::num::NonZeroU32;
+
 use custodia_api::error::ErrorCode;
 use custodia_api::limits::MAX_OBJECT_BYTES;
 use custodia_api::messages::{Act, Cases, KeyPackageCount, ServerInfo, UploadKeyPackages};
@@ -7,6 +9,7 @@ use custodia_core::custody::body::{Body, Nothing};
 use custodia_core::custody::record::Outcome;
 
 use super::world::{CASE, World};
+use crate::config::LimitsConfig;
 
 fn nothing_to_upload() -> Vec<u8> {
     serde_json::to_vec(&UploadKeyPackages { one_time: Vec::new(), last_resort: None }).unwrap()
@@ -102,6 +105,22 @@ async fn strangers_are_refused_and_a_revoked_device_at_once() {
     assert_eq!(world.get(&ana, "/v1/cases").await.status, 200);
     assert_eq!(world.revoke(&ana).await.status, 200);
     world.get(&ana, "/v1/cases").await.refused(ErrorCode::DeviceNotInGoodStanding);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_sends_much_that_is_refused_is_told_to_wait_and_good_requests_are_not() {
+    let limits = LimitsConfig { refused_per_minute: NonZeroU32::new(3).unwrap(), ..LimitsConfig::default() };
+    let mut world = World::with_limits(limits).await;
+    world.begin().await;
+    let ana = world.prosecutor(11).await;
+    let mut stranger = world.prosecutor(12).await;
+    stranger.certificate[20] ^= 1;
+    for _ in 0..3 {
+        world.get(&stranger, "/v1/cases").await.refused(ErrorCode::UnknownDevice);
+    }
+    world.get(&stranger, "/v1/cases").await.refused(ErrorCode::TooMany);
+    assert_eq!(world.get(&ana, "/v1/cases").await.status, 200);
     world.stop().await;
 }
 
