@@ -8,6 +8,8 @@ pub const MAX_OBJECT_BYTES: usize = 72 * 1024 * 1024;
 pub const MAX_SKEW_SECONDS: u64 = 300;
 /// The most records on one page.
 pub const MAX_PAGE_RECORDS: u64 = 256;
+/// The most grants of one page.
+pub const MAX_PAGE_GRANTS: u64 = 16;
 /// The most key packages in one upload.
 pub const MAX_KEY_PACKAGES: usize = 100;
 /// The most objects of one exhibit (8 MiB each: 16 TiB).

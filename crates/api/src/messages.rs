@@ -235,10 +235,12 @@ body! {
 }
 
 body! {
-    /// `GET /v1/cases/{case}/grants`: grants addressed to this device in that case.
+    /// `GET /v1/cases/{case}/grants?from=INDEX`: grants addressed to this device in that case, in the order of their first record, at most 16.
     Grants {
-        /// Compact JWS each.
+        /// Compact JWS each; none if there are no more.
         grants: Vec<String>,
+        /// `from` of the next page.
+        next: u64,
     }
 }
 
@@ -267,9 +269,9 @@ body! {
 }
 
 body! {
-    /// `GET /v1/cases/{case}/exhibits`.
+    /// `GET /v1/cases/{case}/exhibits?from=INDEX`: those whose collection stands at that index or later, at most 256.
     Exhibits {
-        /// One row each, in order of collection.
+        /// One row each, in order of collection; fewer than 256 if there are no more.
         exhibits: Vec<ExhibitRow>,
     }
 }
@@ -289,7 +291,7 @@ pub enum ExhibitStateText {
 }
 
 body! {
-    /// What the server knows of an exhibit.
+    /// What the server knows of an exhibit; the answer to `GET /v1/cases/{case}/exhibits/{exhibit}`.
     ExhibitRow {
         /// The exhibit.
         exhibit: ExhibitId,

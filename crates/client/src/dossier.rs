@@ -196,10 +196,8 @@ impl Agent {
             return Err(DossierError::Exists(new.target.clone()).into());
         }
         self.refresh(new.case).await?;
-        let rows = self.exhibit_rows(new.case).await?;
         for &exhibit in &new.exhibits {
-            let row = rows.iter().find(|row| row.exhibit == exhibit);
-            let row = row.ok_or(AgentError::NotEligible("the case has no such exhibit, or none that this device may know of"))?;
+            let row = self.exhibit_row(new.case, exhibit).await?;
             if row.handling == Handling::H1 && !self.consented(new.case, exhibit).await? {
                 return Err(AgentError::NotEligible(
                     "an exhibit has handling code H1: its originator must consent to judicial use before it goes into a dossier (ACC-06)",

@@ -88,8 +88,7 @@ impl Agent {
         statement: &Statement,
     ) -> Result<OpenedExhibit, AgentError> {
         self.refresh(case).await?;
-        let row = self.exhibit_rows(case).await?.into_iter().find(|row| row.exhibit == exhibit);
-        let row = row.ok_or(AgentError::NotEligible("the case has no such exhibit, or none that this device may know of"))?;
+        let row = self.exhibit_row(case, exhibit).await?;
         self.follow_exhibit(case, exhibit).await?;
         let collection = self.collection(exhibit).await?;
         let intent = self.sign_opening(case, &row, opening, purpose, statement).await?;

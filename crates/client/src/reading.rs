@@ -98,9 +98,9 @@ impl Agent {
     pub async fn prove(&self, case: CaseId, index: u64) -> Result<String, AgentError> {
         self.sync().await?;
         self.follow_case(case).await?;
-        let records = self.records_of(case).await?;
-        let record = records.iter().find(|record| record.view.index == index);
-        let commitment = record.ok_or(AgentError::NotEligible("the case has no record at this index"))?.opened.commitment;
+        let view = head::first_record_from(&mut *self.state.connection().await, case, index).await?;
+        let view = view.filter(|view| view.index == index).ok_or(AgentError::NotEligible("the case has no record at this index"))?;
+        let commitment = view.open().map_err(|_| state::StateError::Damaged("record"))?.commitment;
         let checkpoint = self.believed().await?.log.head().cloned().ok_or(AgentError::Bug)?;
         let mut tiles = Tiles::of(checkpoint.clone());
         let proof = tiles.prove(&self.link()?.http, index, commitment).await;

@@ -4,8 +4,9 @@ use core::fmt;
 
 use custodia_api::messages::{Consistency, RecordsPage};
 use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::{OpenedRecord, Receipt, RecordView};
-use custodia_core::custody::record::{ChainId, Place};
+use custodia_core::custody::record::{ChainId, Outcome, Place};
 use custodia_core::identity::CertificateId;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::VerifiedCheckpoint;
@@ -52,7 +53,7 @@ impl Agent {
             for view in &page.records {
                 let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
                 let place = opened.case.ok_or(state::StateError::Damaged("record"))?;
-                head::insert_record(&mut transaction, &place, opened.commitment, view).await?;
+                head::insert_record(&mut transaction, &place, opened.commitment, view, None).await?;
             }
             transaction.commit().await.map_err(state::StateError::from)?;
             believed.registry = registry;
@@ -169,7 +170,7 @@ impl Agent {
             let mut transaction = state::begin(&mut connection).await?;
             for (place, record) in &kept {
                 self.refuse_clone(&mut transaction, record).await?;
-                head::insert_record(&mut transaction, place, record.opened.commitment, &record.view).await?;
+                head::insert_record(&mut transaction, place, record.opened.commitment, &record.view, record.accepted()).await?;
             }
             transaction.commit().await.map_err(state::StateError::from)?;
             all.extend(kept.into_iter().map(|(_, record)| record));
@@ -229,6 +230,14 @@ pub struct ChainRecord {
     pub opened: OpenedRecord,
     /// The intent; none if the record's payload was erased.
     pub intent: Option<SignedIntent>,
+}
+
+impl ChainRecord {
+    /// The kind of its act, if that was accepted.
+    pub(crate) fn accepted(&self) -> Option<Kind> {
+        let accepted = self.opened.core.as_ref().is_some_and(|core| core.outcome == Outcome::Accepted);
+        self.intent.as_ref().filter(|_| accepted).map(|intent| intent.kind())
+    }
 }
 
 /// Opens a record's intent and checks its signature. Whether the act was allowed is for the rules to judge, not here.

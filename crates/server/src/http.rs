@@ -83,6 +83,7 @@ routes! {
     get "/v1/cases/{case}/grants" => cases::grants,
     post "/v1/cases/{case}/grants" => cases::grant,
     get "/v1/cases/{case}/exhibits" => exhibits::list,
+    get "/v1/cases/{case}/exhibits/{exhibit}" => exhibits::show,
     post "/v1/cases/{case}/exhibits/{exhibit}" => exhibits::collect,
     post "/v1/cases/{case}/exhibits/{exhibit}/acts" => exhibits::act,
     get "/v1/cases/{case}/exhibits/{exhibit}/records" => exhibits::records,

@@ -3,6 +3,7 @@
 use custodia_api::messages::{ChangeRow, Changes, WelcomeRow, Welcomes};
 use custodia_core::custody::body::{Body, MemberChange};
 use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::kind::Kind;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
 use custodia_core::group::context::{CommitContext, RingVersion};
@@ -66,7 +67,7 @@ impl Agent {
 
     /// The case chain says which commits were accepted: a server that withholds one gets no new evidence sealed to the removed.
     async fn check_epoch(&self, case: CaseId) -> Result<(), AgentError> {
-        let acts = self.case_acts(case).await?;
+        let acts = self.case_acts(case, &[Kind::MemberChange]).await?;
         let entered = acts.iter().filter_map(|act| match &act.body {
             Body::MemberChange(body) => Some(body.epoch + 1),
             _ => None,
@@ -133,7 +134,7 @@ impl Agent {
     /// The record that explains a commit, by the commit's digest.
     async fn change_record(&self, case: CaseId, commit: &[u8]) -> Result<ChangeRecord, AgentError> {
         let digest = Sha256Digest::of(&[commit]);
-        let views = head::records(&mut *self.state.connection().await, case).await?;
+        let views = head::acts(&mut *self.state.connection().await, case, &[Kind::MemberChange]).await?;
         let believed = self.believed().await?;
         for view in views.iter().rev() {
             let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
@@ -225,7 +226,7 @@ impl Agent {
             return Ok(());
         }
         let origin = self.link()?.origin.clone();
-        for act in self.case_acts(case).await?.iter().rev() {
+        for act in self.case_acts(case, &Kind::ALL).await?.iter().rev() {
             let Some(wrap) = act.sealed.as_ref().and_then(|sealed| sealed.ring.as_ref()) else { continue };
             let key = keys::ring_key(&mut *self.state.connection().await, case, wrap.version).await?;
             let Some(key) = key else { continue };

@@ -11,9 +11,11 @@
 
 use std::collections::BTreeMap;
 
+use custodia_api::limits::MAX_PAGE_RECORDS;
 use custodia_api::messages::{ExhibitRow, ExhibitStateText, Exhibits, GrantUpload, Grants};
 use custodia_core::custody::body::{Add, Body, Disclosure, Terms};
 use custodia_core::custody::intent::{ChainSeen, SignedIntent};
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::wire::Base64Url;
 use custodia_core::digest::Sha256Digest;
@@ -30,6 +32,7 @@ use zeroize::Zeroizing;
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::hpke::{self, SealingKeyPair};
+use crate::http::HttpError;
 use crate::log_view::Misbehaviour;
 use crate::reasons::{Draft, Ring, Statement};
 use crate::state::keys::CaseFile;
@@ -56,8 +59,25 @@ fn info(case: CaseId, granter: Sha256Digest, recipient: Sha256Digest) -> Vec<u8>
 impl Agent {
     /// The server's rows of a case's exhibits.
     pub(crate) async fn exhibit_rows(&self, case: CaseId) -> Result<Vec<ExhibitRow>, AgentError> {
-        let exhibits: Exhibits = self.link()?.http.get(&format!("/v1/cases/{case}/exhibits")).await?;
-        Ok(exhibits.exhibits)
+        let mut rows: Vec<ExhibitRow> = Vec::new();
+        loop {
+            let from = rows.last().map_or(0, |row| row.index.saturating_add(1));
+            let page: Exhibits = self.link()?.http.get(&format!("/v1/cases/{case}/exhibits?from={from}")).await?;
+            if page.exhibits.iter().any(|row| row.index < from) {
+                return Err(HttpError::Misbehaved("a page of exhibits goes back").into());
+            }
+            let last = (page.exhibits.len() as u64) < MAX_PAGE_RECORDS;
+            rows.extend(page.exhibits);
+            if last {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// The server's row of one exhibit.
+    pub(crate) async fn exhibit_row(&self, case: CaseId, exhibit: ExhibitId) -> Result<ExhibitRow, AgentError> {
+        let row: ExhibitRow = self.link()?.http.get(&format!("/v1/cases/{case}/exhibits/{exhibit}")).await?;
+        if row.exhibit == exhibit { Ok(row) } else { Err(HttpError::Misbehaved("the row of another exhibit").into()) }
     }
 
     /// The group share of an exhibit, from the ring or from a grant; none if this device has neither.
@@ -68,8 +88,7 @@ impl Agent {
             let wrapped = WrappedSecret::from_slice(&row.group_share.0)?;
             return Ok(Some(unwrap::<AwsLcCipher, _>(&place, &RingKey::from_secret(key), &wrapped)?));
         }
-        let granted = keys::granted_shares(&mut connection, case).await?;
-        Ok(granted.into_iter().find(|(exhibit, _)| *exhibit == row.exhibit).map(|(_, share)| GroupShare::from_secret(share)))
+        Ok(keys::granted_share(&mut connection, case, row.exhibit).await?.map(GroupShare::from_secret))
     }
 
     /// Makes the grants that go with additions: one JWS for each joiner, one disclosure for each exhibit.
@@ -211,23 +230,35 @@ impl Agent {
 
     /// Takes in what colleagues granted to this device in a case. A grant that does not open or fit is left and reported to the diagnostics.
     pub(super) async fn take_grants(&self, case: CaseId) -> Result<(), AgentError> {
-        let grants: Grants = self.link()?.http.get(&format!("/v1/cases/{case}/grants")).await?;
-        if grants.grants.is_empty() {
-            return Ok(());
-        }
-        let commitments = self.ring_commitments(case).await?;
-        for grant in &grants.grants {
-            match self.open_grant(case, grant).await {
-                Ok((rings, shares)) => self.keep_granted(case, &rings, &shares, &commitments).await?,
-                Err(problem) => tracing::warn!(case.id = %case, problem, "a grant is not usable"),
+        let mut from = keys::grants_from(&mut *self.state.connection().await, case).await?;
+        loop {
+            let page: Grants = self.link()?.http.get(&format!("/v1/cases/{case}/grants?from={from}")).await?;
+            if page.grants.is_empty() || page.next <= from {
+                return Ok(());
+            }
+            let commitments = self.ring_commitments(case).await?;
+            let mut all_kept = true;
+            for grant in &page.grants {
+                let kept = match self.open_grant(case, grant).await {
+                    Ok((rings, shares)) => self.keep_granted(case, &rings, &shares, &commitments).await?,
+                    Err(problem) => {
+                        tracing::warn!(case.id = %case, problem, "a grant is not usable");
+                        false
+                    }
+                };
+                all_kept &= kept;
+            }
+            from = page.next;
+            // What could not be used is looked at again at the next contact, when more of the chain may be known.
+            if all_kept {
+                keys::set_grants_from(&mut *self.state.connection().await, case, from).await?;
             }
         }
-        Ok(())
     }
 
     /// The ring commitments that the case's chain names, by version.
     async fn ring_commitments(&self, case: CaseId) -> Result<BTreeMap<u32, Sha256Digest>, AgentError> {
-        let acts = self.case_acts(case).await?;
+        let acts = self.case_acts(case, &[Kind::CaseCreate, Kind::MemberChange]).await?;
         let named = acts.iter().filter_map(|act| match &act.body {
             Body::CaseCreate(body) => Some((body.ring_version, body.ring_commitment)),
             Body::MemberChange(body) => Some((body.ring_version, body.ring_commitment)),
@@ -242,21 +273,24 @@ impl Agent {
         rings: &[(u32, Secret32)],
         shares: &[(ExhibitId, Secret32)],
         commitments: &BTreeMap<u32, Sha256Digest>,
-    ) -> Result<(), AgentError> {
+    ) -> Result<bool, AgentError> {
         let mut connection = self.state.connection().await;
         let mut transaction = state::begin(&mut connection).await?;
+        let mut all = true;
         for (version, key) in rings {
             let commitment = RingVersion::new(*version).map(|version| ring_commitment(case, version, key));
             if commitment.is_some() && commitment == commitments.get(version).copied() {
                 keys::put_ring_key(&mut transaction, case, *version, key).await?;
             } else {
+                all = false;
                 tracing::warn!(case.id = %case, ring.version = version, "a granted ring key has not the commitment of the case's chain");
             }
         }
         for (exhibit, share) in shares {
             keys::put_granted_share(&mut transaction, case, *exhibit, share).await?;
         }
-        Ok(transaction.commit().await.map_err(state::StateError::from)?)
+        transaction.commit().await.map_err(state::StateError::from)?;
+        Ok(all)
     }
 
     async fn open_grant(&self, case: CaseId, text: &str) -> Result<(Vec<(u32, Secret32)>, Vec<(ExhibitId, Secret32)>), &'static str> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use custodia_api::messages::{ChangeMembers, ClaimKeyPackages, ClaimedKeyPackages};
 use custodia_core::custody::body::{Add, Body, MemberChange, Nothing, Terms};
 use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
@@ -337,7 +338,7 @@ impl Agent {
     /// Devices whose `member.leave` stands in the chain, and who were not added again since; up to an act, or to the chain's end.
     pub(super) async fn left(&self, case: CaseId, until: Option<IntentId>) -> Result<BTreeSet<Sha256Digest>, AgentError> {
         let mut left = BTreeSet::new();
-        for intent in self.case_acts(case).await?.iter().take_while(|act| Some(act.id) != until) {
+        for intent in self.case_acts(case, &[Kind::MemberLeave, Kind::MemberChange]).await?.iter().take_while(|act| Some(act.id) != until) {
             match &intent.body {
                 Body::MemberLeave(_) => {
                     left.insert(intent.signer());
@@ -353,16 +354,14 @@ impl Agent {
         Ok(left)
     }
 
-    /// The accepted acts of a case's chain as far as this device has followed it.
-    pub(crate) async fn case_acts(&self, case: CaseId) -> Result<Vec<SignedIntent>, AgentError> {
-        let views = state::head::records(&mut *self.state.connection().await, case).await?;
+    /// The accepted acts of some kinds in a case's chain as far as this device has followed it.
+    pub(crate) async fn case_acts(&self, case: CaseId, kinds: &[Kind]) -> Result<Vec<SignedIntent>, AgentError> {
+        let views = state::head::acts(&mut *self.state.connection().await, case, kinds).await?;
         let believed = self.believed().await?;
-        let mut acts = Vec::new();
+        let mut acts = Vec::with_capacity(views.len());
         for view in views {
             let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
-            let accepted = opened.core.as_ref().is_some_and(|core| core.outcome == custodia_core::custody::record::Outcome::Accepted);
-            let record = crate::sync::read_record(&believed, &view, opened)?;
-            acts.extend(record.intent.filter(|_| accepted));
+            acts.extend(crate::sync::read_record(&believed, &view, opened)?.intent);
         }
         Ok(acts)
     }

@@ -1,5 +1,6 @@
 //! Rows about the log: the newest verified checkpoint, records of chains (the registry's among them), evidence against a server.
 
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::RecordView;
 use custodia_core::custody::record::{ChainHead, ChainId, ChainSeq, Commitment, Place};
 use custodia_core::digest::Sha256Digest;
@@ -66,7 +67,11 @@ pub async fn evidence(connection: &mut SqliteConnection) -> Result<Vec<Evidence>
         .collect()
 }
 
-/// Keeps a verified record under its place in a chain.
+fn read_view(text: &str) -> Result<RecordView, StateError> {
+    serde_json::from_str(text).map_err(|_| StateError::Damaged("record"))
+}
+
+/// Keeps a verified record under its place in a chain; `act` is the kind of an accepted act.
 ///
 /// # Errors
 /// What the database refuses, a second record at one place among it.
@@ -75,16 +80,35 @@ pub async fn insert_record<Id: ChainId>(
     place: &Place<Id>,
     commitment: Commitment,
     view: &RecordView,
+    act: Option<Kind>,
 ) -> Result<(), StateError> {
     let text = serde_json::to_string(view).map_err(|_| StateError::Damaged("record"))?;
-    sqlx::query("INSERT INTO chain_record VALUES (?, ?, ?, ?)")
+    sqlx::query("INSERT INTO chain_record (chain, seq, idx, act, commitment, view) VALUES (?, ?, ?, ?, ?, ?)")
         .bind(place.chain.to_array().to_vec())
         .bind(signed(place.seq.0))
+        .bind(signed(view.index))
+        .bind(act.map_or("", Kind::as_str))
         .bind(commitment.0.as_bytes().as_slice())
         .bind(text)
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Records of the accepted acts of some kinds in a chain, in order.
+///
+/// # Errors
+/// [`StateError::Damaged`].
+pub async fn acts(connection: &mut SqliteConnection, chain: impl ChainId, kinds: &[Kind]) -> Result<Vec<RecordView>, StateError> {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let kinds = serde_json::to_string(&kinds).map_err(|_| StateError::Damaged("record"))?;
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT view FROM chain_record WHERE chain = ? AND act IN (SELECT value FROM json_each(?)) ORDER BY seq")
+            .bind(chain.to_array().to_vec())
+            .bind(kinds)
+            .fetch_all(connection)
+            .await?;
+    rows.iter().map(|text| read_view(text)).collect()
 }
 
 /// All records of a chain that this device has followed, in order.
@@ -96,7 +120,7 @@ pub async fn records(connection: &mut SqliteConnection, chain: impl ChainId) -> 
         .bind(chain.to_array().to_vec())
         .fetch_all(connection)
         .await?;
-    rows.iter().map(|text| serde_json::from_str(text).map_err(|_| StateError::Damaged("record"))).collect()
+    rows.iter().map(|text| read_view(text)).collect()
 }
 
 /// The first record of a chain at or above an index of the log.
@@ -108,13 +132,12 @@ pub async fn first_record_from(
     chain: impl ChainId,
     index: u64,
 ) -> Result<Option<RecordView>, StateError> {
-    let row: Option<String> =
-        sqlx::query_scalar("SELECT view FROM chain_record WHERE chain = ? AND json_extract(view, '$.index') >= ? ORDER BY seq LIMIT 1")
-            .bind(chain.to_array().to_vec())
-            .bind(signed(index))
-            .fetch_optional(connection)
-            .await?;
-    row.map(|text| serde_json::from_str(&text).map_err(|_| StateError::Damaged("record"))).transpose()
+    let row: Option<String> = sqlx::query_scalar("SELECT view FROM chain_record WHERE chain = ? AND idx >= ? ORDER BY idx LIMIT 1")
+        .bind(chain.to_array().to_vec())
+        .bind(signed(index))
+        .fetch_optional(connection)
+        .await?;
+    row.map(|text| read_view(&text)).transpose()
 }
 
 /// The first record of a chain, if this device has followed it.
@@ -126,7 +149,7 @@ pub async fn first_record(connection: &mut SqliteConnection, chain: impl ChainId
         .bind(chain.to_array().to_vec())
         .fetch_optional(connection)
         .await?;
-    row.map(|text| serde_json::from_str(&text).map_err(|_| StateError::Damaged("record"))).transpose()
+    row.map(|text| read_view(&text)).transpose()
 }
 
 /// The head of a chain as far as this device has followed it.

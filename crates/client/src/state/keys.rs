@@ -7,7 +7,7 @@ use custodia_core::secret::Secret32;
 use custodia_mls::{MlsState, RowChanges, RowOwner};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{StateError, fixed};
+use super::{StateError, fixed, signed, unsigned};
 
 /// How this device stands in a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,6 +234,44 @@ pub async fn granted_shares(connection: &mut SqliteConnection, case: CaseId) -> 
             Ok((exhibit, Secret32::from_bytes(fixed(row.try_get(1)?, "granted share")?)))
         })
         .collect()
+}
+
+/// The granted share of one exhibit, if there is one.
+///
+/// # Errors
+/// [`StateError::Damaged`].
+pub async fn granted_share(connection: &mut SqliteConnection, case: CaseId, exhibit: ExhibitId) -> Result<Option<Secret32>, StateError> {
+    let bytes: Option<Vec<u8>> = sqlx::query_scalar("SELECT share FROM granted_share WHERE case_id = ? AND exhibit = ?")
+        .bind(case.as_bytes().as_slice())
+        .bind(exhibit.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await?;
+    bytes.map(|bytes| Ok(Secret32::from_bytes(fixed(&bytes, "granted share")?))).transpose()
+}
+
+/// From which index on grants are still to be taken.
+///
+/// # Errors
+/// [`StateError::Damaged`].
+pub async fn grants_from(connection: &mut SqliteConnection, case: CaseId) -> Result<u64, StateError> {
+    let index: Option<i64> = sqlx::query_scalar("SELECT grants_from FROM case_file WHERE id = ?")
+        .bind(case.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await?;
+    unsigned(index.unwrap_or(0), "index")
+}
+
+/// Notes that every grant before an index was taken.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn set_grants_from(connection: &mut SqliteConnection, case: CaseId, index: u64) -> Result<(), StateError> {
+    sqlx::query("UPDATE case_file SET grants_from = ? WHERE id = ?")
+        .bind(signed(index))
+        .bind(case.as_bytes().as_slice())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Loads the MLS state of one group together with the device's own key packages; or the latter alone.

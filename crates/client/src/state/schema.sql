@@ -60,17 +60,25 @@ CREATE TABLE case_file (
     standing TEXT NOT NULL CHECK (standing IN ('founding', 'member', 'left')),
     -- The context of the commit that began the current epoch, and of the own commit that waits for its answer.
     context BLOB,
-    pending_context BLOB
+    pending_context BLOB,
+    -- Grants whose first record stands before this index were taken.
+    grants_from INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- Verified records of the chains that this device has followed; `chain` is a case or exhibit id.
+-- Verified records of the chains that this device has followed; `chain` is a case or exhibit id, `idx` the place in the log, `act` the kind
+-- of an accepted act and empty for what was refused or erased.
 CREATE TABLE chain_record (
     chain BLOB NOT NULL,
     seq INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    act TEXT NOT NULL,
     commitment BLOB NOT NULL,
     view TEXT NOT NULL,
     PRIMARY KEY (chain, seq)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX chain_record_by_idx ON chain_record (chain, idx);
+CREATE INDEX chain_record_by_act ON chain_record (chain, act, seq);
 
 CREATE TABLE ring_key (
     case_id BLOB NOT NULL,

@@ -118,6 +118,11 @@ pub(super) async fn act(shared: web::Data<Shared>, case: web::Path<String>, requ
     Ok(json(&Acknowledged { receipt }))
 }
 
-pub(super) async fn grants(shared: web::Data<Shared>, caller: Caller, case: web::Path<String>) -> Result<HttpResponse, Refusal> {
-    Ok(json(&shared.vault.grants(&caller, id(&case, "case id")?).await?))
+pub(super) async fn grants(
+    shared: web::Data<Shared>,
+    caller: Caller,
+    case: web::Path<String>,
+    from: web::Query<From>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(json(&shared.vault.grants(&caller, id(&case, "case id")?, from.from).await?))
 }

@@ -20,8 +20,18 @@ fn ids(path: &(String, String)) -> Result<(CaseId, ExhibitId), Refusal> {
     Ok((id(&path.0, "case id")?, id(&path.1, "exhibit id")?))
 }
 
-pub(super) async fn list(shared: web::Data<Shared>, caller: Caller, case: web::Path<String>) -> Result<HttpResponse, Refusal> {
-    Ok(json(&shared.vault.exhibits(&caller, id(&case, "case id")?).await?))
+pub(super) async fn list(
+    shared: web::Data<Shared>,
+    caller: Caller,
+    case: web::Path<String>,
+    from: web::Query<From>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(json(&shared.vault.exhibits(&caller, id(&case, "case id")?, from.from).await?))
+}
+
+pub(super) async fn show(shared: web::Data<Shared>, caller: Caller, path: Exhibit) -> Result<HttpResponse, Refusal> {
+    let (case, exhibit) = ids(&path)?;
+    Ok(json(&shared.vault.exhibit(&caller, case, exhibit).await?))
 }
 
 pub(super) async fn collect(shared: web::Data<Shared>, path: Exhibit, request: Signed<Collect>) -> Result<HttpResponse, Refusal> {

@@ -298,13 +298,21 @@ pub(crate) async fn is_granted(conn: &mut Conn, exhibit: ExhibitId, certificate:
         .await
 }
 
-/// Grants to a device in a case, in the order of their first record.
-pub(crate) async fn grants_to(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<Vec<String>, StoreError> {
+/// Grants to a device in a case whose first record stands at an index or later, in that order, at most `most`, each with that index.
+pub(crate) async fn grants_to(
+    conn: &mut Conn,
+    case: CaseId,
+    certificate: Sha256Digest,
+    index: u64,
+    most: u64,
+) -> Result<Vec<(String, u64)>, StoreError> {
     let rows = sql("SELECT t.jws, MIN(g.idx) AS first FROM grant_texts t JOIN grants g ON g.digest = t.digest \
-                    WHERE t.certificate = $1 AND t.case_id = $2 GROUP BY t.digest, t.jws ORDER BY first")
+                    WHERE t.certificate = $1 AND t.case_id = $2 GROUP BY t.digest, t.jws HAVING MIN(g.idx) >= $3 ORDER BY first LIMIT $4")
     .bytes(certificate.as_bytes())
     .bytes(case.as_bytes())
+    .number(index)
+    .number(most)
     .rows(conn)
     .await?;
-    rows.into_iter().map(|mut row| row.text()).collect()
+    rows.into_iter().map(|mut row| Ok((row.text()?, row.number()?))).collect()
 }

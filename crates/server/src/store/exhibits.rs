@@ -147,6 +147,13 @@ pub(crate) async fn exhibit(conn: &mut Conn, exhibit: ExhibitId) -> Result<Optio
     sql(select_exhibits!("WHERE exhibit_id = $1")).bytes(exhibit.as_bytes()).row(conn).await?.map(exhibit_of).transpose()
 }
 
+/// Exhibits of a case that were collected at an index or later, in that order, at most `most`.
+pub(crate) async fn exhibits_from(conn: &mut Conn, case: CaseId, index: u64, most: u64) -> Result<Vec<Exhibit>, StoreError> {
+    let statement = sql(select_exhibits!("WHERE case_id = $1 AND idx >= $2 ORDER BY idx LIMIT $3"));
+    let rows = statement.bytes(case.as_bytes()).number(index).number(most).rows(conn).await?;
+    rows.into_iter().map(exhibit_of).collect()
+}
+
 /// The exhibits of a case, in order of collection.
 pub(crate) async fn exhibits_of(conn: &mut Conn, case: CaseId) -> Result<Vec<Exhibit>, StoreError> {
     let rows = sql(select_exhibits!("WHERE case_id = $1 ORDER BY idx")).bytes(case.as_bytes()).rows(conn).await?;

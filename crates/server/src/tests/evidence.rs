@@ -1,7 +1,7 @@
 //! Evidence: intake, collection, openings, objects, erasure.
 
 use custodia_api::error::ErrorCode;
-use custodia_api::messages::{Acknowledged, Act, Collect, Exhibits, Objects, RecordsPage, Released};
+use custodia_api::messages::{Acknowledged, Act, Collect, ExhibitRow, Exhibits, Objects, RecordsPage, Released};
 use custodia_core::custody::body::{Body, Collection, Consultation, Erasure, Handling, ViewMode};
 use custodia_core::custody::intent::{ChainSeen, Intent};
 use custodia_core::custody::kind::Purpose;
@@ -134,6 +134,10 @@ async fn a_collection_waits_for_every_object_and_is_exactly_what_was_signed() {
     world.post(&ana, &exhibit(), &request).await.json::<Acknowledged>();
     world.put(&ana, &object(b"more"), b"more").await.refused(ErrorCode::Conflict);
     let exhibits: Exhibits = world.get(&ana, &format!("/v1/cases/{CASE}/exhibits")).await.json();
+    let later = exhibits.exhibits[0].index + 1;
+    assert!(world.get(&ana, &format!("/v1/cases/{CASE}/exhibits?from={later}")).await.json::<Exhibits>().exhibits.is_empty());
+    let one: ExhibitRow = world.get(&ana, &format!("/v1/cases/{CASE}/exhibits/{}", exhibits.exhibits[0].exhibit)).await.json();
+    assert_eq!(one, exhibits.exhibits[0]);
     assert_eq!(exhibits.exhibits.len(), 1);
     world.stop().await;
 }

@@ -1,8 +1,8 @@
 //! Reading: receipts, chains, the log, tiles, what a device may know of its cases.
 
-use custodia_api::limits::MAX_PAGE_RECORDS;
+use custodia_api::limits::{MAX_PAGE_GRANTS, MAX_PAGE_RECORDS};
 use custodia_api::messages::{
-    CaseRow, Cases, ChangeRow, Changes, Consistency, Exhibits, Grants, LogPage, RecordsPage, WelcomeRow, Welcomes,
+    CaseRow, Cases, ChangeRow, Changes, Consistency, ExhibitRow, Exhibits, Grants, LogPage, RecordsPage, WelcomeRow, Welcomes,
 };
 use custodia_core::custody::receipt::{ClosedPart, OpenedPart, PartView, Receipt, RecordView};
 use custodia_core::custody::record::Salt;
@@ -202,19 +202,29 @@ impl Vault {
         Ok(Welcomes { welcomes: cases::welcomes_for(&mut conn, caller.id()).await?.into_iter().map(row).collect() })
     }
 
-    /// Grants to the caller in a case.
-    pub async fn grants(&self, caller: &Caller, case: CaseId) -> Result<Grants, Refusal> {
+    /// A page of the grants to the caller in a case.
+    pub async fn grants(&self, caller: &Caller, case: CaseId, from: u64) -> Result<Grants, Refusal> {
         self.require_member(caller, case).await?;
         let mut conn = self.store.read().await?;
-        Ok(Grants { grants: cases::grants_to(&mut conn, case, caller.id()).await? })
+        let page = cases::grants_to(&mut conn, case, caller.id(), from, MAX_PAGE_GRANTS).await?;
+        let next = page.last().map_or(from, |(_, index)| index + 1);
+        Ok(Grants { grants: page.into_iter().map(|(jws, _)| jws).collect(), next })
     }
 
-    /// The exhibits of a case.
-    pub async fn exhibits(&self, caller: &Caller, case: CaseId) -> Result<Exhibits, Refusal> {
+    /// A page of the exhibits of a case.
+    pub async fn exhibits(&self, caller: &Caller, case: CaseId, from: u64) -> Result<Exhibits, Refusal> {
         self.require_member(caller, case).await?;
         let mut conn = self.store.read().await?;
-        let rows: Result<Vec<_>, StoreError> = exhibits::exhibits_of(&mut conn, case).await?.into_iter().map(exhibit_row).collect();
-        Ok(Exhibits { exhibits: rows? })
+        let rows = exhibits::exhibits_from(&mut conn, case, from, MAX_PAGE_RECORDS).await?;
+        Ok(Exhibits { exhibits: rows.into_iter().map(exhibit_row).collect::<Result<_, _>>()? })
+    }
+
+    /// One exhibit of a case.
+    pub async fn exhibit(&self, caller: &Caller, case: CaseId, exhibit: ExhibitId) -> Result<ExhibitRow, Refusal> {
+        self.require_member(caller, case).await?;
+        let mut conn = self.store.read().await?;
+        let found = exhibits::exhibit(&mut conn, exhibit).await?.filter(|found| found.case == case);
+        Ok(exhibit_row(found.ok_or(Refusal::NotFound("exhibit"))?)?)
     }
 }
 
