@@ -64,6 +64,15 @@ impl Store {
                     Ok(())
                 })
             })
+            // SQLite takes a transaction back by itself when the disk is full; sqlx goes on counting it, and would never begin another.
+            .after_release(|conn, _| {
+                Box::pin(async move {
+                    if conn.is_in_transaction() {
+                        conn.ping().await?;
+                    }
+                    Ok(!conn.is_in_transaction())
+                })
+            })
             .connect_with(options)
             .await?;
         let store = Self { pool, backend, writer: Mutex::new(()) };

@@ -46,3 +46,15 @@ async fn numbers_past_the_column_are_refused_not_wrapped() {
     let refused = remember_nonce(write.conn(), Sha256Digest::of(&[b"device"]), &[1; 16], u64::MAX).await;
     assert!(matches!(refused, Err(StoreError::NumberTooLarge)));
 }
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_took_back_by_itself_ends_no_connection_of_the_pool() {
+    let (_folder, store) = store().await;
+    for _ in 0..20 {
+        let mut write = store.write().await.unwrap();
+        // What SQLite does when it finds the disk full.
+        sqlx::raw_sql("ROLLBACK").execute(write.conn()).await.unwrap();
+        drop(write);
+    }
+    store.write().await.unwrap().commit().await.unwrap();
+}
