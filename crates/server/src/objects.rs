@@ -83,6 +83,28 @@ impl Objects {
         }))
     }
 
+    /// Takes away what uploads that were cut off by the end of a process left in a folder store: files with `#` in their names, which no
+    /// object has. Only where no other process stores.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn sweep(config: &StoreConfig) -> std::io::Result<()> {
+        let StoreConfig::Folder(folder) = config else { return Ok(()) };
+        for exhibit in std::fs::read_dir(folder)? {
+            let exhibit = exhibit?;
+            if !exhibit.file_type()?.is_dir() {
+                continue;
+            }
+            for object in std::fs::read_dir(exhibit.path())? {
+                let object = object?;
+                if object.file_name().as_encoded_bytes().contains(&b'#') {
+                    std::fs::remove_file(object.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Stores an object durably, if its bytes have its name. Storing it again is harmless.
     ///
     /// # Errors

@@ -59,6 +59,12 @@ impl Vault {
             HeadFile::open(&config.data.head_file, &config.origin).map_err(StartError::io("read the head file", &config.data.head_file))?;
         let store = Store::open(&config.database_url()).await?;
         let objects = Objects::open(&config.store)?;
+        // SQLite serves one process alone, so nobody else stores objects here now.
+        if config.sqlite_file().is_some()
+            && let Err(error) = Objects::sweep(&config.store)
+        {
+            tracing::error!(%error, "what cut-off uploads left in the object store could not be taken away");
+        }
         let (sequencer, waiting) = Sequencer::new();
         let vault = Arc::new(Self {
             store,
