@@ -1,8 +1,10 @@
 //! Every failure of a command: what is wrong, what to do next, and which exit code says whose matter it is.
 
 use custodia_client::AgentError;
+use custodia_client::dossier::DossierError;
 use custodia_client::http::HttpError;
 use custodia_client::office::OfficeError;
+use custodia_client::open::ExportError;
 use custodia_client::passphrase::PassphraseError;
 use custodia_client::state::StateError;
 
@@ -39,12 +41,14 @@ pub struct Failure {
     pub message: String,
     /// What to do next; empty if the message says it.
     pub next: String,
+    /// Whether the device's state could not be read or written: then the folder is to be named.
+    pub of_state: bool,
 }
 
 impl Failure {
     /// A failure with its next step.
     pub fn new(exit: Exit, message: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), next: next.into() }
+        Self { exit, message: message.into(), next: next.into(), of_state: false }
     }
 
     /// Words or files of the command that cannot be used.
@@ -71,7 +75,9 @@ fn exit_of(error: &AgentError) -> Exit {
         },
         AgentError::Misbehaved(_) => Exit::Misbehaved,
         AgentError::State(StateError::InUse(_)) => Exit::TryAgain,
-        AgentError::State(StateError::Exists(_)) => Exit::Conflict,
+        AgentError::State(StateError::Exists(_))
+        | AgentError::Export(ExportError::Exists(_))
+        | AgentError::Dossier(DossierError::Exists(_)) => Exit::Conflict,
         AgentError::State(StateError::Absent(_)) | AgentError::NotMember(_) => Exit::NotFound,
         AgentError::State(StateError::Copied(_))
         | AgentError::Cloned
@@ -81,7 +87,11 @@ fn exit_of(error: &AgentError) -> Exit {
         | AgentError::OwnStanding(_)
         | AgentError::Passphrase(_) => Exit::NotAuthenticated,
         AgentError::NoKey(_) | AgentError::NotEligible(_) | AgentError::NoRecovery(_) => Exit::NotPermitted,
-        AgentError::Input { .. } | AgentError::Intake(_) | AgentError::Export(_) | AgentError::NotOurCertificate(_) => Exit::Usage,
+        AgentError::Input { .. }
+        | AgentError::Intake(_)
+        | AgentError::Export(_)
+        | AgentError::Dossier(_)
+        | AgentError::NotOurCertificate(_) => Exit::Usage,
         AgentError::Exhibit(_) => Exit::NotVerified,
         _ => Exit::Unexpected,
     }
@@ -99,7 +109,8 @@ fn next_of(exit: Exit) -> &'static str {
 impl From<AgentError> for Failure {
     fn from(error: AgentError) -> Self {
         let exit = exit_of(&error);
-        Self::new(exit, error.to_string(), next_of(exit))
+        let of_state = matches!(error, AgentError::State(StateError::Database(_)));
+        Self { of_state, ..Self::new(exit, error.to_string(), next_of(exit)) }
     }
 }
 

@@ -83,10 +83,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let home = commands::home(&cli.device);
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
-        Err(Failure { exit, message, next }) => {
+        Err(Failure { exit, message, next, of_state }) => {
             terminal::note(&format!("custodia: {message}"));
+            if of_state && let Ok(home) = home {
+                terminal::note(&format!("  The state lies in {}.", home.display()));
+            }
             if !next.is_empty() {
                 terminal::note(&format!("  {next}"));
             }

@@ -1,5 +1,7 @@
 //! The agent: one device, its state, and the server that it is bound to.
 
+use std::sync::Arc;
+
 use custodia_api::messages::{KeyPackageCount, ServerInfo, UploadKeyPackages};
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::Sha256Digest;
@@ -11,10 +13,12 @@ use custodia_core::ids::{CaseId, DeviceId, PersonId};
 use custodia_core::log::LogKey;
 use custodia_core::secret::Secret32;
 use custodia_core::time::LogTime;
+use custodia_failpoint::fail_point;
 use custodia_mls::{BuiltKeyPackage, Device, DeviceSigner, KeyPackageUse};
 use ed25519_dalek::SigningKey;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::clear_folder;
 use crate::clock::{Clock, random, random_secret};
 use crate::durable_file;
 use crate::error::AgentError;
@@ -68,7 +72,7 @@ pub(crate) struct Link {
 
 /// One device at work. All methods that talk to the server may be called at once; group operations wait for each other.
 pub struct Agent {
-    pub(crate) state: State,
+    pub(crate) state: Arc<State>,
     pub(crate) clock: Clock,
     pub(crate) device: OwnDevice,
     pub(crate) link: Option<Link>,
@@ -102,17 +106,12 @@ impl Agent {
             time: clock.claimed(),
         };
         let request = draft.sign(&key)?.text().to_owned();
-        // The key file comes first: a database whose key is nowhere could never be opened.
-        std::fs::create_dir_all(paths.folder()).map_err(|source| state::StateError::Io { path: paths.folder().to_owned(), source })?;
-        let io = |source| state::StateError::Io { path: paths.key_file(), source };
-        if paths.key_file().exists() {
+        if paths.database().exists() {
             return Err(state::StateError::Exists(paths.folder().to_owned()).into());
         }
         let (key_file, state_key) = KeyFile::create(passphrase, new.cost)?;
-        durable_file::create(&paths.key_file(), key_file.to_json().as_bytes()).map_err(io)?;
-        let state = State::create(paths, &state_key).await?;
         let row = device::DeviceRow { id, signing_key, sealing_seed, request, certificate: None };
-        device::insert(&mut *state.connection().await, &row).await?;
+        let state = State::create(paths, &state_key, &key_file.to_json(), &row).await?;
         Ok(Self::assemble(state, clock, row))
     }
 
@@ -128,6 +127,7 @@ impl Agent {
         let key_file = durable_file::read(&paths.key_file(), MAX_KEY_FILE_BYTES).map_err(io)?;
         let state_key = KeyFile::parse(&key_file)?.unlock(passphrase)?;
         let state = State::open(paths, &state_key).await?;
+        clear_folder::sweep(&state).await?;
         let row = device::load(&mut *state.connection().await).await?;
         let server = device::server(&mut *state.connection().await).await?;
         let mut agent = Self::assemble(state, clock, row);
@@ -145,7 +145,7 @@ impl Agent {
             request: row.request,
             certificate: row.certificate,
         };
-        Self { state, clock, device, link: None, group_turn: Mutex::new(()) }
+        Self { state: Arc::new(state), clock, device, link: None, group_turn: Mutex::new(()) }
     }
 
     /// Rebuilds what this device believed when it last ran, by checking every stored record again.
@@ -170,12 +170,15 @@ impl Agent {
         }
     }
 
-    /// Ends the work and closes the state.
+    /// Ends the work and closes the state; an exhibit that is still open keeps it until it is dropped.
     ///
     /// # Errors
     /// What the state refuses.
     pub async fn close(self) -> Result<(), AgentError> {
-        Ok(self.state.close().await?)
+        match Arc::into_inner(self.state) {
+            Some(state) => Ok(state.close().await?),
+            None => Ok(()),
+        }
     }
 
     /// The device's request for a certificate, which the office issues one for.
@@ -238,6 +241,7 @@ impl Agent {
             }
         }
         drop(connection);
+        fail_point!("agent.server.bound");
         self.link = Some(self.restore_link(&row).await?);
         Ok(())
     }
@@ -257,6 +261,7 @@ impl Agent {
         demand(claims.role == wanted.role, "it gives another role")?;
         demand(!wanted.role.needs_sealing_key() || claims.sealing_key == wanted.sealing_key, "it holds another sealing key")?;
         device::set_certificate(&mut *self.state.connection().await, der).await?;
+        fail_point!("agent.certificate.installed");
         self.device.certificate = Some(der.to_vec());
         if let Some(link) = self.link.take() {
             self.link = Some(Link { http: self.sign_requests(link.http), ..link });
@@ -341,6 +346,7 @@ impl Agent {
             let last_resort = Some(build(KeyPackageUse::LastResort)?);
             keys::write_mls(&mut transaction, &mls.take_changes()).await?;
             transaction.commit().await.map_err(state::StateError::from)?;
+            fail_point!("agent.key_packages.kept");
             UploadKeyPackages { one_time, last_resort }
         };
         let _: serde_json::Value = http.post("/v1/key-packages", &upload).await?;

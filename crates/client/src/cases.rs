@@ -10,15 +10,17 @@ mod membership;
 
 use custodia_api::messages::{Cases, CreateCase};
 use custodia_core::custody::body::{Add, Body, CaseCreate, Terms};
-use custodia_core::custody::intent::{GroupSeen, SignedIntent};
+use custodia_core::custody::intent::{GroupSeen, SignedIntent, UnverifiedIntent};
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::wire::{Base64, Hex};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
 use custodia_core::exhibit::text::CalendarDate;
 use custodia_core::group::context::{RingVersion, ring_commitment};
 use custodia_core::group::facts::GroupId;
-use custodia_core::identity::{Certificate, Role};
+use custodia_core::identity::{Certificate, CertificateId, Role};
 use custodia_core::ids::{CaseId, OfficeId};
+use custodia_failpoint::fail_point;
 use custodia_mls::{CaseGroup, MlsState};
 
 use crate::agent::Agent;
@@ -59,6 +61,8 @@ pub struct CaseSummary {
 impl Agent {
     /// Founds a case with this device as founder, and adds the recovery devices of its office.
     ///
+    /// A case that this device founded with the same title, review and parent is the answer, completed where a run was interrupted.
+    ///
     /// # Errors
     /// [`AgentError::NoRecovery`] before anything is sent; what the server or a rule refuses.
     pub async fn create_case(&self, new: NewCase) -> Result<CaseId, AgentError> {
@@ -68,6 +72,11 @@ impl Agent {
         let own = self.own_certificate().await?;
         let recovery = self.recovery_devices(own.office()).await?;
         let _checked = line::<512>("the case's title", &new.title)?;
+        if let Some(case) = self.founded_before(&new).await? {
+            self.catch_up(case).await?;
+            self.add_recovery(case, &own, &recovery, &new.statement).await?;
+            return Ok(case);
+        }
 
         let case = CaseId::from_bytes(random());
         let group = GroupId::first(case);
@@ -123,12 +132,44 @@ impl Agent {
             acts::post(&mut transaction, &row).await?;
             transaction.commit().await.map_err(state::StateError::from)?;
         }
+        fail_point!("agent.founding.kept");
         self.deliver_waiting().await?;
-        if own.role() != Role::Recovery {
-            let adding = recovery.iter().map(|device| Joining { device: device.id().digest(), terms: Terms::Full }).collect();
-            self.change_members(case, adding, Vec::new(), Vec::new(), &new.statement).await?;
-        }
+        fail_point!("agent.founding.entered");
+        self.add_recovery(case, &own, &recovery, &new.statement).await?;
         Ok(case)
+    }
+
+    /// Adds those recovery devices that are not in the case yet.
+    async fn add_recovery(
+        &self,
+        case: CaseId,
+        own: &Certificate,
+        recovery: &[Certificate],
+        statement: &Statement,
+    ) -> Result<(), AgentError> {
+        let members: Vec<Vec<u8>> = self.group(case).await?.1.members()?.into_iter().map(|leaf| leaf.certificate).collect();
+        let missing = recovery.iter().filter(|device| !members.iter().any(|leaf| CertificateId::of(leaf) == device.id()));
+        let adding: Vec<_> = missing.map(|device| Joining { device: device.id().digest(), terms: Terms::Full }).collect();
+        if own.role() == Role::Recovery || adding.is_empty() {
+            return Ok(());
+        }
+        self.change_members(case, adding, Vec::new(), Vec::new(), statement).await
+    }
+
+    /// The case that this device founded by the same words: a run that was interrupted, or ended before it could say so.
+    async fn founded_before(&self, new: &NewCase) -> Result<Option<CaseId>, AgentError> {
+        let mut connection = self.state.connection().await;
+        for text in acts::texts(&mut connection, Kind::CaseCreate).await? {
+            let intent = UnverifiedIntent::parse(&text).map_err(|_| state::StateError::Damaged("act"))?;
+            let intent = intent.verify(&self.device.key.verifying_key()).map_err(|_| state::StateError::Damaged("act"))?;
+            let Body::CaseCreate(body) = &intent.body else { continue };
+            let file = keys::case(&mut connection, intent.case).await?;
+            let named = file.is_some_and(|file| file.standing == Standing::Member && file.title.as_deref() == Some(&new.title));
+            if named && body.parent == new.parent && body.review == new.review.to_string() {
+                return Ok(Some(intent.case));
+            }
+        }
+        Ok(None)
     }
 
     /// The recovery devices of an office in good standing.
@@ -196,6 +237,7 @@ impl Agent {
             acts::post(&mut transaction, &OutboxRow { intent: intent.id, path, body }).await?;
             transaction.commit().await.map_err(state::StateError::from)?;
         }
+        fail_point!("agent.act.kept");
         self.deliver_waiting().await?.ok_or(AgentError::Bug)
     }
 }

@@ -10,7 +10,6 @@
 mod attach;
 mod bag;
 mod custody;
-mod workspace;
 mod zip_file;
 
 use std::path::{Path, PathBuf};
@@ -27,8 +26,10 @@ use custodia_core::identity::Certificate;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::LogError;
 use custodia_core::time::ClaimedTime;
+use custodia_failpoint::fail_point;
 
 use crate::agent::Agent;
+use crate::clear_folder::ClearFolder;
 use crate::error::AgentError;
 use crate::http::{HttpError, to_json};
 use crate::open::{OpenedExhibit, Opening};
@@ -37,7 +38,6 @@ use crate::seal::Progress;
 use crate::state::{acts, intake};
 
 use bag::{Bag, Content};
-use workspace::Workspace;
 
 pub use attach::Attached;
 
@@ -108,8 +108,13 @@ pub enum DossierError {
     #[error("{0} changed while the dossier was written; the dossier was not made")]
     Changed(String),
     /// The ZIP file cannot be written.
-    #[error("the dossier cannot be written: {0}")]
-    Unwritable(String),
+    #[error("{}: the dossier cannot be written: {problem}", path.display())]
+    Unwritable {
+        /// Where it is written before it gets its name.
+        path: PathBuf,
+        /// What the system, or the format, says.
+        problem: String,
+    },
     /// The file is no dossier of the format.
     #[error("the file is not a dossier that a cosignature can be attached to: {0}")]
     Malformed(String),
@@ -148,7 +153,7 @@ impl Agent {
     pub async fn make_dossier(&self, new: &NewDossier, progress: &(dyn Fn(DossierStep) + Send + Sync)) -> Result<MadeDossier, AgentError> {
         let own = self.own_certificate().await?;
         self.check_dossier(new).await?;
-        let workspace = Workspace::beside(&new.target)?;
+        let workspace = ClearFolder::beside(&self.state, &new.target).await?;
         let mut bag = Bag::default();
         for &exhibit in &new.exhibits {
             progress(DossierStep::Opening(exhibit));
@@ -156,6 +161,7 @@ impl Agent {
             let opened = self.open_exhibit(new.case, exhibit, opening, new.purpose, &new.statement).await?;
             lay_out(&workspace, new.files, exhibit, &opened, &mut bag, progress).await?;
         }
+        fail_point!("agent.dossier.laid_out");
         for &exhibit in &new.exhibits {
             self.follow_exhibit(new.case, exhibit).await?;
             bag.payload.insert(paths::reasons(exhibit), Content::Bytes(self.reason_keys(new.case, exhibit).await?));
@@ -169,13 +175,14 @@ impl Agent {
             progress(DossierStep::Disclosing(exhibit));
             disclosures.push((exhibit, self.disclose(new, exhibit, payload).await?));
         }
+        fail_point!("agent.dossier.disclosed");
         progress(DossierStep::Proving);
         let (checkpoint, tags) = self.custody_files(new.case, &disclosures).await?;
         bag.tags = tags;
         bag.describe(own.office(), &made, new.case);
         progress(DossierStep::Writing);
-        let target = new.target.clone();
-        let written = tokio::task::spawn_blocking(move || zip_file::write(&bag, &target)).await;
+        let (folder, target) = (workspace.path().to_owned(), new.target.clone());
+        let written = tokio::task::spawn_blocking(move || zip_file::write(&bag, &folder, &target)).await;
         written.map_err(|_| AgentError::Bug)??;
         drop(workspace);
         Ok(MadeDossier { path: new.target.clone(), payload, disclosures, tree_size: checkpoint.size().get() })
@@ -276,6 +283,7 @@ impl Agent {
         let path = format!("/v1/cases/{}/exhibits/{exhibit}/acts", new.case);
         // The share that comes with it is not needed: the files are out already.
         let released: Released = self.link()?.http.post_text(&path, &request).await?;
+        fail_point!("agent.disclosure.answered");
         let entry = self.accept_receipt(&released.receipt, &intent).await?;
         if entry.outcome != Outcome::Accepted {
             return Err(HttpError::Misbehaved("a share was given out for an act that was refused").into());
@@ -287,7 +295,7 @@ impl Agent {
 
 /// Writes an exhibit's files into the private folder and puts them, manifest and names into the payload.
 async fn lay_out(
-    workspace: &Workspace,
+    workspace: &ClearFolder,
     files: Files,
     exhibit: ExhibitId,
     opened: &OpenedExhibit,
@@ -297,7 +305,7 @@ async fn lay_out(
     bag.payload.insert(paths::manifest(exhibit), Content::Bytes(opened.manifest().json().to_vec()));
     let mut names = Vec::new();
     if files == Files::Included {
-        let folder = workspace.folder().join(exhibit.to_string());
+        let folder = workspace.path().join(exhibit.to_string());
         let exported = opened.export(&folder, |done| progress(DossierStep::Fetching(exhibit, done))).await?;
         for (number, file) in exported.iter().enumerate() {
             let name = bag::entry_name(exhibit, number, &file.name);

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use custodia_failpoint::fail_point;
 use tempfile::NamedTempFile;
 
 /// Puts a file in place of one that may exist; after an error the old one or the new one is there, whole.
@@ -45,6 +46,7 @@ fn written_beside(directory: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    fail_point!("agent.file.written_beside");
     Ok(file)
 }
 

@@ -22,6 +22,7 @@ mod at_rest;
 pub mod audit;
 mod cases;
 mod chain;
+mod clear_folder;
 pub mod clock;
 pub mod dossier;
 pub mod durable_file;

@@ -26,6 +26,7 @@ use custodia_core::exhibit::segment::{ObjectListDigest, Segment, SegmentIndex, S
 use custodia_core::exhibit::{AwsLcCipher, ExhibitError};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::secret::Secret32;
+use custodia_failpoint::fail_point;
 use futures::StreamExt as _;
 
 use crate::agent::Agent;
@@ -34,7 +35,7 @@ use crate::http::{Http, HttpError, to_json};
 use crate::log_view::{Entry, Misbehaviour};
 use crate::reasons::{Draft, Statement};
 use crate::seal::object_path;
-use crate::state::{acts, head, intake};
+use crate::state::{State, acts, head, intake};
 
 pub use export::{ExportError, ExportedFile};
 
@@ -59,6 +60,7 @@ pub enum Opening {
 pub struct OpenedExhibit {
     case: CaseId,
     exhibit: ExhibitId,
+    state: Arc<State>,
     http: Http,
     key: Arc<ExhibitKey>,
     plan: SegmentPlan,
@@ -94,15 +96,18 @@ impl Agent {
         let intent = self.sign_opening(case, &row, opening, purpose, statement).await?;
         let group = self.group_share(case, &row).await?.ok_or(AgentError::NoKey(exhibit))?;
         acts::insert(&mut *self.state.connection().await, &intent).await?;
+        fail_point!("agent.opening.kept");
         let http = self.link()?.http.clone();
         let request = to_json(&Act { intent: intent.text().to_owned() })?;
         let released: Released = http.post_text(&format!("/v1/cases/{case}/exhibits/{exhibit}/acts"), &request).await?;
 
+        fail_point!("agent.opening.answered");
         let entry = self.accept_receipt(&released.receipt, &intent).await?;
         if entry.outcome != Outcome::Accepted {
             return Err(HttpError::Misbehaved("a share was given out for an act that was refused").into());
         }
         acts::answered(&mut *self.state.connection().await, intent.id, Some(&released.receipt)).await?;
+        fail_point!("agent.opening.receipt_kept");
         let objects = check_objects(&collection, &released);
         let objects = self.keeping_evidence(objects.map_err(AgentError::from)).await?;
         let release = Secret32::from_bytes(
@@ -124,7 +129,8 @@ impl Agent {
         }
         let title = manifest.intake().title.as_str();
         intake::put_exhibit(&mut *self.state.connection().await, exhibit, case, title, Some(manifest.json())).await?;
-        Ok(OpenedExhibit { case, exhibit, http, key: Arc::new(key), plan, manifest, objects, entry })
+        fail_point!("agent.opening.opened");
+        Ok(OpenedExhibit { case, exhibit, state: Arc::clone(&self.state), http, key: Arc::new(key), plan, manifest, objects, entry })
     }
 
     async fn sign_opening(

@@ -9,6 +9,7 @@ use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
 use custodia_core::custody::receipt::Receipt;
 use custodia_core::custody::record::Outcome;
 use custodia_core::group::facts::GroupId;
+use custodia_failpoint::fail_point;
 use custodia_mls::CaseGroup;
 use sqlx::SqliteConnection;
 
@@ -54,7 +55,10 @@ impl Agent {
             .and_then(|text| UnverifiedIntent::parse(&text).ok())
             .and_then(|intent| intent.verify(&self.device.key.verifying_key()).ok())
             .ok_or(state::StateError::Damaged("act"))?;
-        match self.send(row, &intent).await? {
+        fail_point!("agent.outbox.before_send");
+        let answer = self.send(row, &intent).await?;
+        fail_point!("agent.outbox.answered");
+        match answer {
             Answer::Entered(receipts) => {
                 let first = receipts.first().ok_or(HttpError::Misbehaved("an act was acknowledged without a receipt"))?;
                 let entry = self.accept_receipt(first, &intent).await?;
@@ -114,13 +118,16 @@ impl Agent {
             }
             (Body::Collection(_), Some(_)) => {
                 if let Some(exhibit) = intent.exhibit {
-                    intake::end(&mut transaction, exhibit).await?;
+                    intake::collect(&mut transaction, exhibit).await?;
                 }
             }
+            (Body::MemberLeave(_), Some(_)) => set_case(&mut transaction, intent, |case| case.standing = Standing::Left).await?,
             _ => {}
         }
         acts::answered(&mut transaction, intent.id, receipt).await?;
+        fail_point!("agent.outbox.merged");
         transaction.commit().await.map_err(state::StateError::from)?;
+        fail_point!("agent.outbox.settled");
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ use custodia_core::exhibit::wrap::{GroupShareWrap, wrap};
 use custodia_core::exhibit::{AwsLcCipher, Salt};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::time::ClaimedTime;
+use custodia_failpoint::fail_point;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -71,6 +72,8 @@ pub struct CollectedExhibit {
     pub exhibit: ExhibitId,
     /// Index of its collection in the log.
     pub index: u64,
+    /// Whether an earlier intake of the same files, unchanged, had collected it.
+    pub before: bool,
 }
 
 impl From<PipelineError> for AgentError {
@@ -86,7 +89,7 @@ impl Agent {
     /// Takes files in as one exhibit. `progress` is told after each stored segment.
     ///
     /// If an intake of the same files into the same case was begun, it goes on: segments are read again and compared, and what the server holds
-    /// is not sent again.
+    /// is not sent again. If it was finished, and no file changed since, the exhibit that it made is the answer.
     ///
     /// # Errors
     /// [`AgentError::Intake`] for files that cannot be taken in or that changed; what the server or a rule refuses. Nothing is entered in the log
@@ -94,17 +97,17 @@ impl Agent {
     pub async fn add_exhibit(&self, new: NewExhibit, progress: impl Fn(Progress) + Send + Sync) -> Result<CollectedExhibit, AgentError> {
         let sources = new.sources.clone();
         let files = tokio::task::spawn_blocking(move || scan(&sources)).await.map_err(|_| AgentError::Bug)??;
-        let begun = intake::find(&mut *self.state.connection().await, new.case, &source_id(&new.sources, &files)).await?;
         {
             let _turn = self.group_turn.lock().await;
             self.catch_up(new.case).await?;
         }
-        if let Some(row) = begun
-            && let Some(collected) = self.collected_meanwhile(&row).await?
+        if !new.fresh
+            && let Some(collected) = self.collected_before(&new, &files).await?
         {
             return Ok(collected);
         }
         let row = self.begin_or_resume(&new, &files).await?;
+        fail_point!("agent.intake.begun");
         let plan = SegmentPlan::new(files.iter().map(|file| file.size).sum())?;
         let release = ReleaseShare::from_secret(row.release_share.clone());
         let group = GroupShare::from_secret(row.group_share.clone());
@@ -117,23 +120,24 @@ impl Agent {
         let (manifest_object, object) = manifest.seal::<AwsLcCipher>(&key, &Salt::from_bytes(random()))?;
         self.link()?.http.put_object(&object_path(new.case, row.exhibit, manifest_object), object.into()).await?;
 
+        fail_point!("agent.manifest.stored");
         let stored = Stored { objects, sealed_bytes, manifest_object, commitment };
         self.collect(&new, &row, (&group, &release, &key), stored).await
     }
 
-    /// The exhibit of an intake whose collection waited in the outbox and has just been delivered.
-    async fn collected_meanwhile(&self, row: &IntakeRow) -> Result<Option<CollectedExhibit>, AgentError> {
-        if intake::find(&mut *self.state.connection().await, row.case, &row.source).await?.is_some() {
-            return Ok(None);
-        }
-        self.follow_exhibit(row.case, row.exhibit).await?;
-        let first = head::first_record(&mut *self.state.connection().await, row.exhibit).await?;
-        Ok(first.map(|view| CollectedExhibit { exhibit: row.exhibit, index: view.index }))
+    /// The exhibit as which this device collected the same files, unchanged, into the same case: a run that ended before it could say so.
+    async fn collected_before(&self, new: &NewExhibit, files: &[SourceFile]) -> Result<Option<CollectedExhibit>, AgentError> {
+        let source = source_id(&new.sources, files);
+        let known = intake::collected(&mut *self.state.connection().await, new.case, &source, &entries_of(files)).await?;
+        let Some(exhibit) = known else { return Ok(None) };
+        self.follow_exhibit(new.case, exhibit).await?;
+        let first = head::first_record(&mut *self.state.connection().await, exhibit).await?;
+        Ok(first.map(|view| CollectedExhibit { exhibit, index: view.index, before: true }))
     }
 
     /// Finds the journal of an intake of the same files, or begins one.
     async fn begin_or_resume(&self, new: &NewExhibit, files: &[SourceFile]) -> Result<IntakeRow, AgentError> {
-        let entries = serde_json::to_vec(files).expect("bytes and numbers serialise");
+        let entries = entries_of(files);
         let source = source_id(&new.sources, files);
         let mut connection = self.state.connection().await;
         if let Some(row) = intake::find(&mut connection, new.case, &source).await? {
@@ -183,6 +187,7 @@ impl Agent {
             let segment = segment?;
             if !segment.journalled {
                 intake::add_segment(&mut *self.state.connection().await, row.exhibit, &segment.row).await?;
+                fail_point!("agent.segment.journalled");
             }
             names.push(segment.row.object);
             sealed_bytes += segment.row.object_bytes;
@@ -266,7 +271,7 @@ impl Agent {
         let path = format!("/v1/cases/{}/exhibits/{}", new.case, row.exhibit);
         intake::put_exhibit(&mut *self.state.connection().await, row.exhibit, new.case, &title, None).await?;
         let entry = self.enter(&intent, path, to_json(&request)?).await?;
-        Ok(CollectedExhibit { exhibit: row.exhibit, index: entry.index })
+        Ok(CollectedExhibit { exhibit: row.exhibit, index: entry.index, before: false })
     }
 }
 
@@ -280,12 +285,18 @@ struct Stored {
 
 async fn upload(http: Http, path: String, object: Bytes, slot: tokio::sync::OwnedSemaphorePermit) -> Result<(), HttpError> {
     let sent = http.put_object(&path, object).await;
+    fail_point!("agent.segment.stored");
     drop(slot);
     sent
 }
 
 pub(crate) fn object_path(case: CaseId, exhibit: ExhibitId, name: Blake3Digest) -> String {
     format!("/v1/cases/{case}/exhibits/{exhibit}/objects/{name}")
+}
+
+/// The files as they were looked at, as the journal holds them.
+fn entries_of(files: &[SourceFile]) -> Vec<u8> {
+    serde_json::to_vec(files).expect("bytes and numbers serialise")
 }
 
 /// By what a repeated intake is known: where its files lie.

@@ -10,11 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use custodia_core::secret::Secret32;
+use custodia_failpoint::fail_point;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::durable_file;
+
 pub mod acts;
+pub mod clear;
 pub mod device;
 pub mod head;
 pub mod intake;
@@ -42,6 +46,11 @@ impl StatePaths {
     /// The encrypted database.
     pub fn database(&self) -> PathBuf {
         self.folder.join("state.db")
+    }
+
+    /// The database while it is made; a state is there once it has its name.
+    fn unfinished(&self) -> PathBuf {
+        self.folder.join("state.db.new")
     }
 
     /// The key file: the database's key wrapped under the passphrase.
@@ -107,6 +116,14 @@ impl core::fmt::Debug for State {
     }
 }
 
+/// An error of the database with the file in which it happened.
+fn named(path: &Path, error: StateError) -> StateError {
+    match error {
+        StateError::Database(source) => StateError::Io { path: path.to_owned(), source: std::io::Error::other(source) },
+        other => other,
+    }
+}
+
 /// What tells a file from its copy: inode number and birth time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileIdentity {
@@ -159,7 +176,11 @@ async fn connect(path: &Path, key: &Secret32) -> Result<SqliteConnection, StateE
         .pragma("key", format!("\"x'{}'\"", hex::encode(key.expose())))
         .pragma("cipher_log_level", "NONE")
         .disable_statement_logging();
-    let not_opened = |_| StateError::NotOpened(path.to_owned());
+    // SQLITE_NOTADB is what a wrong key looks like; anything else, such as a full disk, says nothing about the key.
+    let not_opened = |error: sqlx::Error| match &error {
+        sqlx::Error::Database(database) if database.code().as_deref() != Some("26") => named(path, error.into()),
+        _ => StateError::NotOpened(path.to_owned()),
+    };
     let mut connection = options.connect().await.map_err(not_opened)?;
     sqlx::raw_sql(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; \
@@ -172,11 +193,13 @@ async fn connect(path: &Path, key: &Secret32) -> Result<SqliteConnection, StateE
 }
 
 impl State {
-    /// Makes an empty state in the folder, which is made if it is absent.
+    /// Makes the state of a new device in the folder, which is made if it is absent: the key file, then the database, whole or not at all.
+    ///
+    /// What an interrupted making left is taken away: without a database there is no device, and nobody was told of its keys.
     ///
     /// # Errors
     /// [`StateError::Exists`] if there is one; [`StateError::InUse`]; what the file system refuses.
-    pub async fn create(paths: &StatePaths, key: &Secret32) -> Result<Self, StateError> {
+    pub async fn create(paths: &StatePaths, key: &Secret32, key_file: &str, device: &device::DeviceRow) -> Result<Self, StateError> {
         fs::create_dir_all(&paths.folder).map_err(io(&paths.folder))?;
         #[cfg(unix)]
         {
@@ -184,14 +207,34 @@ impl State {
             fs::set_permissions(&paths.folder, fs::Permissions::from_mode(0o700)).map_err(io(&paths.folder))?;
         }
         let lock = lock(paths)?;
-        let database = paths.database();
-        match private().create_new(true).write(true).open(&database) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(StateError::Exists(paths.folder.clone())),
-            Err(source) => return Err(StateError::Io { path: database, source }),
+        let (unfinished, database) = (paths.unfinished(), paths.database());
+        if database.exists() {
+            return Err(StateError::Exists(paths.folder.clone()));
         }
-        let mut connection = connect(&database, key).await?;
-        let identity = FileIdentity::of(&database)?;
+        durable_file::replace(&paths.key_file(), key_file.as_bytes()).map_err(io(&paths.key_file()))?;
+        fail_point!("agent.state.key_written");
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let mut path = unfinished.as_os_str().to_owned();
+            path.push(ending);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(Path::new(&path))(error)),
+                _ => {}
+            }
+        }
+        private().create_new(true).write(true).open(&unfinished).map_err(io(&unfinished))?;
+        let made = Self::make(&unfinished, key, device).await;
+        made.map_err(|error| named(&unfinished, error))?;
+        fail_point!("agent.state.database_made");
+        fs::rename(&unfinished, &database).map_err(io(&database))?;
+        File::open(&paths.folder).and_then(|folder| folder.sync_all()).map_err(io(&paths.folder))?;
+        fail_point!("agent.state.made");
+        Self::open_locked(database, key, lock).await
+    }
+
+    /// Fills a new database and closes it.
+    async fn make(path: &Path, key: &Secret32, device: &device::DeviceRow) -> Result<(), StateError> {
+        let mut connection = connect(path, key).await?;
+        let identity = FileIdentity::of(path)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::raw_sql(include_str!("state/schema.sql")).execute(&mut *transaction).await?;
         sqlx::query("INSERT INTO home VALUES (1, ?, ?, ?, ?)")
@@ -201,8 +244,14 @@ impl State {
             .bind(identity.birth_nanos)
             .execute(&mut *transaction)
             .await?;
+        device::insert(&mut transaction, device).await?;
         transaction.commit().await?;
-        Ok(Self { connection: Mutex::new(connection), _lock: lock })
+        // All must lie in the one file that gets its name: closing would pass over a checkpoint that found no room.
+        let unfinished: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
+        if unfinished != 0 {
+            return Err(StateError::Io { path: path.to_owned(), source: std::io::Error::other("it cannot be completed") });
+        }
+        Ok(connection.close().await?)
     }
 
     /// Opens the state.
@@ -214,7 +263,10 @@ impl State {
         if !database.exists() {
             return Err(StateError::Absent(paths.folder.clone()));
         }
-        let lock = lock(paths)?;
+        Self::open_locked(database, key, lock(paths)?).await
+    }
+
+    async fn open_locked(database: PathBuf, key: &Secret32, lock: File) -> Result<Self, StateError> {
         let mut connection = connect(&database, key).await?;
         let home = sqlx::query("SELECT format, inode, birth_seconds, birth_nanos FROM home WHERE one = 1")
             .fetch_one(&mut connection)

@@ -10,6 +10,7 @@ use custodia_core::custody::record::{ChainId, Outcome, Place};
 use custodia_core::identity::CertificateId;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::VerifiedCheckpoint;
+use custodia_failpoint::fail_point;
 
 use crate::agent::{Agent, Believed};
 use crate::chain::Follower;
@@ -54,6 +55,7 @@ impl Agent {
                 let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
                 let place = opened.case.ok_or(state::StateError::Damaged("record"))?;
                 head::insert_record(&mut transaction, &place, opened.commitment, view, None).await?;
+                fail_point!("agent.registry.followed");
             }
             transaction.commit().await.map_err(state::StateError::from)?;
             believed.registry = registry;
@@ -92,6 +94,7 @@ impl Agent {
             }
         };
         head::set_checkpoint(&mut *self.state.connection().await, text).await?;
+        fail_point!("agent.head.kept");
         Ok(shown)
     }
 
@@ -171,6 +174,7 @@ impl Agent {
             for (place, record) in &kept {
                 self.refuse_clone(&mut transaction, record).await?;
                 head::insert_record(&mut transaction, place, record.opened.commitment, &record.view, record.accepted()).await?;
+                fail_point!("agent.chain.followed");
             }
             transaction.commit().await.map_err(state::StateError::from)?;
             all.extend(kept.into_iter().map(|(_, record)| record));

@@ -144,7 +144,7 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::NumberTooLarge => Self::Malformed("a number is larger than 2^63".to_owned()),
             StoreError::Unavailable(source) => {
-                tracing::error!(error = %source, "the database does not answer");
+                tracing::error!(error = %source, "the database (data.database of the configuration) does not answer");
                 Self::Unavailable("the database does not answer".to_owned())
             }
             StoreError::Exists => {
@@ -170,7 +170,7 @@ impl From<ObjectError> for Refusal {
                 Self::Unavailable("the object store holds other bytes under that object's name".to_owned())
             }
             ObjectError::Unavailable(source) => {
-                tracing::error!(error = %source, "the object store does not answer");
+                tracing::error!(error = %source, "the object store (store.folder or store.s3 of the configuration) does not answer");
                 Self::Unavailable("the object store does not answer".to_owned())
             }
         }

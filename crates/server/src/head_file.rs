@@ -49,6 +49,11 @@ impl HeadFile {
         Ok(Self { path: path.to_owned(), seen })
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What was seen last.
     pub const fn seen(&self) -> &SeenHead {
         &self.seen

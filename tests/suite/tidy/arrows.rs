@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 /// The drawing: a crate, and those of ours that it may use. Development dependencies are not drawn.
 const DRAWING: &[(&str, &[&str])] = &[
     ("custodia-core", &[]),
+    ("custodia-failpoint", &[]),
     ("custodia-verify", &["custodia-core"]),
     ("custodia-api", &["custodia-core"]),
     ("custodia-mls", &["custodia-core"]),
-    ("custodia-server", &["custodia-core", "custodia-api", "custodia-mls"]),
-    ("custodia-client", &["custodia-core", "custodia-api", "custodia-mls"]),
+    ("custodia-server", &["custodia-core", "custodia-api", "custodia-mls", "custodia-failpoint"]),
+    ("custodia-client", &["custodia-core", "custodia-api", "custodia-mls", "custodia-failpoint"]),
     ("custodia-ui", &["custodia-core", "custodia-client"]),
-    ("custodia-cli", &["custodia-core", "custodia-verify", "custodia-client", "custodia-server", "custodia-ui"]),
+    ("custodia-cli", &["custodia-core", "custodia-verify", "custodia-client", "custodia-server", "custodia-ui", "custodia-failpoint"]),
 ];
 
 /// May use everything; nothing may use it.

@@ -1,6 +1,7 @@
 //! `custodia case …`: cases and their members.
 
 use clap::{Subcommand, ValueEnum};
+use custodia_client::state::keys::Standing;
 use custodia_client::{Agent, Joining, NewCase};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
@@ -119,6 +120,12 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                     "Their office enrols one: `custodia office issue`.",
                 ));
             }
+            agent.refresh(case).await?;
+            let members = agent.members(case).await?;
+            if joining.iter().all(|one| members.iter().any(|member| member.certificate == one.device)) {
+                note(&format!("{person} is a member already; nothing was done."));
+                return Ok(());
+            }
             agent.add_members(case, joining, exhibits, &reason.into()).await?;
             note(&format!("{person} is a member."));
             Ok(())
@@ -128,6 +135,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             agent.refresh(case).await?;
             let devices: Vec<Sha256Digest> =
                 agent.members(case).await?.iter().filter(|member| member.person == person).map(|member| member.certificate).collect();
+            if devices.is_empty() && agent.was_removed(case, &person).await? {
+                note(&format!("{person} is removed already; nothing was done."));
+                return Ok(());
+            }
             if devices.is_empty() {
                 return Err(Failure::new(
                     Exit::NotFound,
@@ -141,6 +152,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
         }
         Command::Leave { case, reason } => {
             let case = find_case(&agent, &case).await?;
+            if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
+                note("You are not in this case any more; nothing was done.");
+                return Ok(());
+            }
             agent.leave(case, &reason.into()).await?;
             note("You have left; the server gives this device nothing more of the case.");
             Ok(())

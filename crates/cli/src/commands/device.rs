@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use custodia_client::http::ServerAddress;
-use custodia_client::{Agent, NewDevice, StatePaths};
+use custodia_client::state::StateError;
+use custodia_client::{Agent, AgentError, NewDevice, StatePaths};
 use custodia_core::identity::Role;
 use custodia_core::ids::PersonId;
+use custodia_failpoint::fail_point;
 
 use super::{COST, agent, agent_in_touch, clock, home, server_card, write_new};
 use crate::DeviceOptions;
@@ -51,6 +53,16 @@ pub enum Command {
     Show,
 }
 
+/// The device that an interrupted `device init` with the same words made: one without a certificate.
+async fn begun(paths: &StatePaths, passphrase: &str, new: &NewDevice, exists: StateError) -> Result<Agent, Failure> {
+    let other = || Failure::from(AgentError::State(exists));
+    let Ok(agent) = Agent::open(paths, passphrase, clock()).await else { return Err(other()) };
+    let request = agent.device_request()?;
+    let wanted = request.wanted();
+    let same = (&wanted.person, &wanted.name, &wanted.label, wanted.role) == (&new.person, &new.name, &new.label, new.role);
+    if same && agent.certificate_id().is_err() { Ok(agent) } else { Err(other()) }
+}
+
 /// Runs a command of a device.
 pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
     match command {
@@ -61,9 +73,16 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let (name, label) = (name.parse().map_err(bad("--name"))?, label.parse().map_err(bad("--label"))?);
             let new = NewDevice { person, name, label, role, cost: COST };
             let paths = StatePaths::in_folder(home(options)?);
-            let agent = Agent::create(&paths, &passphrase(options.passphrase_fd, "the new device", true)?, new, clock()).await?;
+            let passphrase = passphrase(options.passphrase_fd, "the new device", true)?;
+            let agent = match Agent::create(&paths, &passphrase, new.clone(), clock()).await {
+                Err(AgentError::State(StateError::Exists(folder))) => begun(&paths, &passphrase, &new, StateError::Exists(folder)).await?,
+                made => made?,
+            };
             let asked = agent.device_request()?;
-            write_new(&request, asked.text().as_bytes())?;
+            fail_point!("agent.request.before_writing");
+            if !std::fs::read(&request).is_ok_and(|there| there == asked.text().as_bytes()) {
+                write_new(&request, asked.text().as_bytes())?;
+            }
             note("Send the request to your office, and compare this fingerprint with them by voice:");
             say(&asked.fingerprint().to_string());
             Ok(())

@@ -102,7 +102,14 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let collected = agent.add_exhibit(new, |progress| show_progress(&bar, progress)).await;
             bar.finish_and_clear();
             let collected = collected?;
-            note(&format!("Sealed and stored; the collection is record {} of the log.", collected.index));
+            if collected.before {
+                let index = collected.index;
+                note(&format!(
+                    "These files, unchanged, were collected before, as record {index}; nothing was done. --fresh makes another exhibit."
+                ));
+            } else {
+                note(&format!("Sealed and stored; the collection is record {} of the log.", collected.index));
+            }
             say(&collected.exhibit.to_string());
             Ok(())
         }

@@ -12,6 +12,7 @@ use custodia_core::identity::{
 };
 use custodia_core::ids::{DeviceId, OfficeId};
 use custodia_core::time::{ClaimedTime, LogTime};
+use custodia_failpoint::fail_point;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -134,6 +135,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let office = open(&folder)?;
             let issued = office.issue(&request, now()?, days)?;
             let entry = desk(&server, &card)?.enrol(&office, &issued).await?;
+            fail_point!("office.certificate.enrolled");
             write_new(&certificate, issued.der())?;
             let wanted = request.wanted();
             note(&format!("{} ({}), {}: enrolled as record {}.", wanted.name, wanted.person, wanted.role, entry.index));

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use custodia_core::log::{CosignatureTime, Cosigner, CosignerKey, KeyName, LogError, SignedCheckpoint};
 use custodia_core::secret::Secret32;
+use custodia_failpoint::fail_point;
 use ed25519_dalek::SigningKey;
 
 use super::AuditReport;
@@ -212,6 +213,7 @@ impl AuditorKey {
         let note = report.checkpoint.with_signature(cosignature.line())?;
         let path = cosigned_path(&self.folder);
         durable_file::replace(&path, note.note().as_str().as_bytes()).map_err(io(&path))?;
+        fail_point!("agent.cosignature.recorded");
         self.last = Some(note.signed().clone());
         Ok(note.note().as_str().to_owned())
     }

@@ -13,6 +13,7 @@ use custodia_core::identity::{AsOf, CertificateId, RegistrySeq};
 use custodia_core::ids::CaseId;
 use custodia_core::secret::Secret32;
 use custodia_core::time::LogTime;
+use custodia_failpoint::fail_point;
 use custodia_mls::{CaseGroup, Incoming, MlsError, MlsState, RingRow, RowChanges, StagedJoin};
 
 use super::judge;
@@ -115,7 +116,9 @@ impl Agent {
             keys::put_ring_key(&mut transaction, case, *version, key).await?;
         }
         keys::set_context(&mut transaction, case, &processed.context).await?;
+        fail_point!("agent.change.processed");
         transaction.commit().await.map_err(state::StateError::from)?;
+        fail_point!("agent.change.kept");
         if processed.removed { Err(AgentError::NotMember(case)) } else { Ok(()) }
     }
 
@@ -215,7 +218,9 @@ impl Agent {
         keys::put_case(&mut transaction, &file).await?;
         keys::put_ring_key(&mut transaction, case, body.ring_version, &key).await?;
         keys::set_context(&mut transaction, case, &context).await?;
+        fail_point!("agent.welcome.opened");
         transaction.commit().await.map_err(state::StateError::from)?;
+        fail_point!("agent.welcome.joined");
         Ok(())
     }
 

@@ -27,6 +27,7 @@ use custodia_core::identity::{Certificate, CertificateId};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::jws::{self, Typ, UnverifiedJws};
 use custodia_core::secret::Secret32;
+use custodia_failpoint::fail_point;
 use zeroize::Zeroizing;
 
 use crate::agent::Agent;
@@ -290,6 +291,7 @@ impl Agent {
             keys::put_granted_share(&mut transaction, case, *exhibit, share).await?;
         }
         transaction.commit().await.map_err(state::StateError::from)?;
+        fail_point!("agent.grant.kept");
         Ok(all)
     }
 

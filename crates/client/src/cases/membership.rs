@@ -14,6 +14,7 @@ use custodia_core::group::facts::{LeafFacts, LeafIndex};
 use custodia_core::identity::{Certificate, CertificateId, Role, Standing as Worth};
 use custodia_core::ids::{CaseId, ExhibitId, IntentId, PersonId};
 use custodia_core::secret::Secret32;
+use custodia_failpoint::fail_point;
 use custodia_mls::{Changes, VerifiedKeyPackage};
 
 use crate::agent::Agent;
@@ -100,6 +101,18 @@ impl Agent {
         self.change_members(case, Vec::new(), Vec::new(), devices, statement).await
     }
 
+    /// Whether a device of this person was removed from the case at some time, by the case's chain.
+    ///
+    /// # Errors
+    /// What the state refuses.
+    pub async fn was_removed(&self, case: CaseId, person: &PersonId) -> Result<bool, AgentError> {
+        let acts = self.case_acts(case, &[Kind::MemberChange]).await?;
+        let believed = self.believed().await?;
+        let registry = believed.registry.registry();
+        let theirs = |id: &Sha256Digest| registry.certificate(CertificateId::from_digest(*id)).is_some_and(|one| one.person() == person);
+        Ok(acts.iter().any(|act| matches!(&act.body, Body::MemberChange(body) if body.removes.iter().any(theirs))))
+    }
+
     /// Leaves a case: from now on the server gives this device nothing, and the next commit of a colleague removes its leaf.
     ///
     /// # Errors
@@ -125,9 +138,7 @@ impl Agent {
             })
             .await?;
         let body = to_json(&custodia_api::messages::Act { intent: intent.text().to_owned() })?;
-        self.enter(&intent, format!("/v1/cases/{case}/acts"), body).await?;
-        let left = keys::CaseFile { standing: keys::Standing::Left, ..file };
-        Ok(keys::put_case(&mut *self.state.connection().await, &left).await?)
+        self.enter(&intent, format!("/v1/cases/{case}/acts"), body).await.map(drop)
     }
 
     /// Makes and delivers one commit. The caller has the turn and has caught up.
@@ -193,6 +204,7 @@ impl Agent {
             grants: granted.iter().map(|(_, upload)| upload.clone()).collect(),
         };
         let outbox = OutboxRow { intent: intent.id, path: format!("/v1/cases/{case}/changes"), body: to_json(&request)? };
+        fail_point!("agent.commit.prepared");
         {
             let mut connection = self.state.connection().await;
             let mut transaction = state::begin(&mut connection).await?;
@@ -204,8 +216,10 @@ impl Agent {
                 acts::insert(&mut transaction, grant).await?;
             }
             acts::post(&mut transaction, &outbox).await?;
+            fail_point!("agent.commit.written");
             transaction.commit().await.map_err(state::StateError::from)?;
         }
+        fail_point!("agent.commit.kept");
         self.deliver_waiting().await.map(drop)
     }
 

@@ -15,6 +15,7 @@ use custodia_core::log::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
 use super::custody::TagFiles;
 use super::{DossierError, zip_file};
 use crate::agent::Agent;
+use crate::clear_folder::ClearFolder;
 use crate::error::AgentError;
 
 /// What a dossier holds after attaching.
@@ -63,8 +64,9 @@ impl Agent {
             (shown, tags)
         };
         let signatures = checkpoint.note().signatures().iter().map(|line| line.name().to_string()).collect();
-        let path = dossier.to_owned();
-        tokio::task::spawn_blocking(move || zip_file::replace_tags(&path, &tags)).await.map_err(|_| AgentError::Bug)??;
+        let workspace = ClearFolder::beside(&self.state, dossier).await?;
+        let (path, folder) = (dossier.to_owned(), workspace.path().to_owned());
+        tokio::task::spawn_blocking(move || zip_file::replace_tags(&path, &folder, &tags)).await.map_err(|_| AgentError::Bug)??;
         Ok(Attached { tree_size: checkpoint.size().get(), signatures })
     }
 }

@@ -12,6 +12,7 @@ use ed25519_dalek::SigningKey;
 
 use super::custody::{lines, proof_lines, proofs_text, show_only};
 use super::*;
+use crate::clear_folder::place_beside;
 use crate::test_log::{CASE, EXHIBIT, ORIGIN, World, ring_key};
 
 const INTAKE: &str = include_str!("../../../../tests/vectors/exhibit/intake.json");
@@ -90,13 +91,13 @@ fn made(target: &Path) -> World {
     world.act(world.collection(manifest().1), false);
     world.act(world.reading(), true);
     world.act(world.disclosure(Disclosure::Export {}), false);
-    let workspace = Workspace::beside(target).unwrap();
-    let mut bag = payload(&world, workspace.folder());
+    let workspace = ClearFolder::make(place_beside(target).unwrap()).unwrap();
+    let mut bag = payload(&world, workspace.path());
     let payload = Sha256Digest::of(&[bag.manifest().as_bytes()]);
     world.act(world.disclosure(Disclosure::Dossier { payload }), false);
     bag.tags = custody(&world, 3);
     bag.describe(&"nl-om".parse().unwrap(), &ClaimedTime::parse("2026-11-23T21:05:00+01:00").unwrap(), CASE);
-    zip_file::write(&bag, target).unwrap();
+    zip_file::write(&bag, workspace.path(), target).unwrap();
     world
 }
 
@@ -177,12 +178,14 @@ fn nothing_is_overwritten_and_a_file_that_changed_makes_no_dossier() {
     let folder = temp.path().join("files");
     let bag = payload(&world, &folder);
     fs::write(&target, b"mine").unwrap();
-    assert!(matches!(zip_file::write(&bag, &target), Err(DossierError::Exists(_))));
+    assert!(matches!(zip_file::write(&bag, folder_of(&target), &target), Err(DossierError::Exists(_))));
     assert_eq!(fs::read(&target).unwrap(), b"mine");
     fs::remove_file(&target).unwrap();
     for other in [&b"the chaT"[..], b"the chat and more", b"the"] {
         fs::write(folder.join("chat.txt"), other).unwrap();
-        assert!(matches!(zip_file::write(&bag, &target), Err(DossierError::Changed(name)) if name.ends_with("chat.txt")));
+        assert!(
+            matches!(zip_file::write(&bag, folder_of(&target), &target), Err(DossierError::Changed(name)) if name.ends_with("chat.txt"))
+        );
     }
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "only the files are there");
 }
@@ -221,7 +224,7 @@ fn a_cosignature_of_the_same_tree_is_added_beside_those_that_are_there() {
         let shown = cosigned(&world.checkpoint(), seed);
         let merged = attach::merged(&present, &shown, &world.signer.log_key()).unwrap().expect("one tree");
         let note = merged.note().as_str().as_bytes().to_vec();
-        zip_file::replace_tags(&target, &custody::TagFiles::from([(paths::CHECKPOINT.to_owned(), note)])).unwrap();
+        zip_file::replace_tags(&target, folder_of(&target), &custody::TagFiles::from([(paths::CHECKPOINT.to_owned(), note)])).unwrap();
     }
     let after = read(&target);
     check_lists(&after);
@@ -255,7 +258,7 @@ fn a_cosignature_of_a_larger_tree_brings_its_own_proofs_and_registry() {
     let mut tags = custody(&world, 3);
     attach::same_registry(&present, &tags).unwrap();
     tags.insert(paths::CHECKPOINT.to_owned(), shown.note().as_str().as_bytes().to_vec());
-    zip_file::replace_tags(&target, &tags).unwrap();
+    zip_file::replace_tags(&target, folder_of(&target), &tags).unwrap();
     let after = read(&target);
     check_lists(&after);
     for (name, bytes) in before.iter().filter(|(name, _)| name.starts_with("data/") || name.ends_with("chain.ndjson")) {
@@ -292,7 +295,7 @@ fn what_is_no_dossier_stays_as_it_was() {
     let tags = custody::TagFiles::from([(paths::CHECKPOINT.to_owned(), b"x".to_vec())]);
     for bad in [damaged, good[..good.len() / 2].to_vec(), b"no ZIP file at all".to_vec()] {
         fs::write(&target, &bad).unwrap();
-        assert!(matches!(zip_file::replace_tags(&target, &tags), Err(DossierError::Malformed(_))));
+        assert!(matches!(zip_file::replace_tags(&target, folder_of(&target), &tags), Err(DossierError::Malformed(_))));
         assert_eq!(fs::read(&target).unwrap(), bad);
     }
     assert!(matches!(attach::read(&target), Err(DossierError::Malformed(_))));

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::Path;
+use std::io::{self, BufReader, BufWriter, Read, Write as _};
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::dossier::paths;
+use custodia_failpoint::fail_point;
 use tempfile::NamedTempFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -24,21 +25,26 @@ const MAX_TAG_BYTES: u64 = 1 << 28;
 /// From this size on an entry's lengths need ZIP64.
 const ZIP64_FROM: u64 = 0xffff_ffff;
 
-type Writer = ZipWriter<BufWriter<NamedTempFile>>;
+/// The file that is written, and where, so that an error says it.
+struct Writer {
+    zip: ZipWriter<BufWriter<NamedTempFile>>,
+    path: PathBuf,
+}
 
-/// Writes a dossier where there is nothing.
-pub(super) fn write(bag: &Bag, target: &Path) -> Result<(), DossierError> {
-    let mut zip = begin(target)?;
+/// Writes a dossier where there is nothing; `folder` is a private one on the same file system.
+pub(super) fn write(bag: &Bag, folder: &Path, target: &Path) -> Result<(), DossierError> {
+    let mut zip = begin(folder)?;
     for (name, bytes) in &bag.all_tags() {
-        put(&mut zip, name, bytes)?;
+        zip.put(name, bytes)?;
     }
     for (name, content) in &bag.payload {
         match content {
-            Content::Bytes(bytes) => put(&mut zip, name, bytes)?,
-            Content::File { path, size, sha256 } => put_file(&mut zip, name, path, *size, *sha256)?,
+            Content::Bytes(bytes) => zip.put(name, bytes)?,
+            Content::File { path, size, sha256 } => zip.put_file(name, path, *size, *sha256)?,
         }
     }
-    let file = finish(zip)?;
+    let file = zip.finish()?;
+    fail_point!("agent.dossier.written");
     file.persist_noclobber(target).map_err(|error| match error.error.kind() {
         io::ErrorKind::AlreadyExists => DossierError::Exists(target.to_owned()),
         _ => DossierError::Io { path: target.to_owned(), source: error.error },
@@ -47,13 +53,13 @@ pub(super) fn write(bag: &Bag, target: &Path) -> Result<(), DossierError> {
 }
 
 /// Writes a dossier anew with other tag files, in place of the old one; the payload is copied as it is. The tag manifest follows.
-pub(super) fn replace_tags(dossier: &Path, tags: &BTreeMap<String, Vec<u8>>) -> Result<(), DossierError> {
+pub(super) fn replace_tags(dossier: &Path, folder: &Path, tags: &BTreeMap<String, Vec<u8>>) -> Result<(), DossierError> {
     let mut old = open(dossier)?;
     let list = read(&mut old, paths::TAG_MANIFEST)?.and_then(|list| parse_list(&String::from_utf8_lossy(&list)));
     let mut digests = list.ok_or_else(|| DossierError::Malformed("its list of tag files cannot be read".to_owned()))?;
     digests.extend(tags.iter().map(|(name, bytes)| (name.clone(), Sha256Digest::of(&[bytes]))));
     let list = tag_manifest(&digests).into_bytes();
-    let mut zip = begin(dossier)?;
+    let mut zip = begin(folder)?;
     for number in 0..old.len() {
         let mut entry = old.by_index(number).map_err(malformed)?;
         let full = entry.name().map_err(malformed)?.into_owned();
@@ -62,16 +68,16 @@ pub(super) fn replace_tags(dossier: &Path, tags: &BTreeMap<String, Vec<u8>>) -> 
             return Err(DossierError::Malformed(format!("the entry {full:?} is compressed or a folder")));
         }
         if name == paths::TAG_MANIFEST {
-            put(&mut zip, name, &list)?;
+            zip.put(name, &list)?;
         } else if let Some(bytes) = tags.get(name) {
-            put(&mut zip, name, bytes)?;
+            zip.put(name, bytes)?;
         } else {
-            start(&mut zip, name, entry.size())?;
-            // Reading to the end compares the checksum.
-            io::copy(&mut entry, &mut zip).map_err(|error| DossierError::Malformed(error.to_string()))?;
+            let size = entry.size();
+            zip.copy(name, size, &mut entry)?;
         }
     }
-    let file = finish(zip)?;
+    let file = zip.finish()?;
+    fail_point!("agent.attaching.written");
     file.persist(dossier).map_err(|error| DossierError::Io { path: dossier.to_owned(), source: error.error })?;
     sync_folder(dossier)
 }
@@ -103,51 +109,72 @@ fn malformed(error: impl core::fmt::Display) -> DossierError {
     DossierError::Malformed(error.to_string())
 }
 
-fn unwritable(error: impl core::fmt::Display) -> DossierError {
-    DossierError::Unwritable(error.to_string())
+fn unwritable(path: &Path) -> impl Fn(&dyn core::fmt::Display) -> DossierError {
+    move |problem| DossierError::Unwritable { path: path.to_owned(), problem: problem.to_string() }
 }
 
-/// A file of mode 0600 in the target's folder.
-fn begin(target: &Path) -> Result<Writer, DossierError> {
-    let folder = folder_of(target);
-    let file = tempfile::Builder::new().prefix(".custodia-dossier-").tempfile_in(folder).map_err(at(folder))?;
-    Ok(ZipWriter::new(BufWriter::with_capacity(1 << 20, file)))
+/// A file of mode 0600 in the folder.
+fn begin(folder: &Path) -> Result<Writer, DossierError> {
+    let file = tempfile::Builder::new().prefix("dossier-").tempfile_in(folder).map_err(at(folder))?;
+    let path = file.path().to_owned();
+    Ok(Writer { zip: ZipWriter::new(BufWriter::with_capacity(1 << 20, file)), path })
 }
 
-fn start(zip: &mut Writer, name: &str, size: u64) -> Result<(), DossierError> {
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(size >= ZIP64_FROM);
-    zip.start_file(format!("{ROOT}{name}"), options).map_err(unwritable)
-}
-
-fn put(zip: &mut Writer, name: &str, bytes: &[u8]) -> Result<(), DossierError> {
-    start(zip, name, bytes.len() as u64)?;
-    zip.write_all(bytes).map_err(unwritable)
-}
-
-fn put_file(zip: &mut Writer, name: &str, path: &Path, size: u64, sha256: Sha256Digest) -> Result<(), DossierError> {
-    start(zip, name, size)?;
-    let mut file = File::open(path).map_err(at(path))?;
-    let (mut context, mut buffer, mut found) = (Context::new(&SHA256), vec![0; 1 << 20], 0);
-    loop {
-        let length = file.read(&mut buffer).map_err(at(path))?;
-        if length == 0 {
-            break;
-        }
-        found += length as u64;
-        if found > size {
-            return Err(DossierError::Changed(name.to_owned()));
-        }
-        context.update(&buffer[..length]);
-        zip.write_all(&buffer[..length]).map_err(unwritable)?;
+impl Writer {
+    fn start(&mut self, name: &str, size: u64) -> Result<(), DossierError> {
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(size >= ZIP64_FROM);
+        self.zip.start_file(format!("{ROOT}{name}"), options).map_err(|error| unwritable(&self.path)(&error))
     }
-    if found == size && context.finish().as_ref() == sha256.as_bytes() { Ok(()) } else { Err(DossierError::Changed(name.to_owned())) }
-}
 
-/// Writes the directory and flushes all to the disk.
-fn finish(zip: Writer) -> Result<NamedTempFile, DossierError> {
-    let file = zip.finish().map_err(unwritable)?.into_inner().map_err(unwritable)?;
-    file.as_file().sync_all().map_err(unwritable)?;
-    Ok(file)
+    fn write(&mut self, bytes: &[u8]) -> Result<(), DossierError> {
+        self.zip.write_all(bytes).map_err(|error| unwritable(&self.path)(&error))
+    }
+
+    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), DossierError> {
+        self.start(name, bytes.len() as u64)?;
+        self.write(bytes)
+    }
+
+    fn put_file(&mut self, name: &str, path: &Path, size: u64, sha256: Sha256Digest) -> Result<(), DossierError> {
+        self.start(name, size)?;
+        let mut file = File::open(path).map_err(at(path))?;
+        let (mut context, mut buffer, mut found) = (Context::new(&SHA256), vec![0; 1 << 20], 0);
+        loop {
+            let length = file.read(&mut buffer).map_err(at(path))?;
+            if length == 0 {
+                break;
+            }
+            found += length as u64;
+            if found > size {
+                return Err(DossierError::Changed(name.to_owned()));
+            }
+            context.update(&buffer[..length]);
+            self.write(&buffer[..length])?;
+        }
+        if found == size && context.finish().as_ref() == sha256.as_bytes() { Ok(()) } else { Err(DossierError::Changed(name.to_owned())) }
+    }
+
+    /// Copies an entry of another dossier; reading to the end compares its checksum.
+    fn copy(&mut self, name: &str, size: u64, entry: &mut impl Read) -> Result<(), DossierError> {
+        self.start(name, size)?;
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match entry.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(length) => self.write(&buffer[..length])?,
+                Err(error) => return Err(DossierError::Malformed(error.to_string())),
+            }
+        }
+    }
+
+    /// Writes the directory and flushes all to the disk.
+    fn finish(self) -> Result<NamedTempFile, DossierError> {
+        let Self { zip, path } = self;
+        let error = unwritable(&path);
+        let file = zip.finish().map_err(|problem| error(&problem))?.into_inner().map_err(|problem| error(&problem))?;
+        file.as_file().sync_all().map_err(|problem| error(&problem))?;
+        Ok(file)
+    }
 }
 
 fn sync_folder(target: &Path) -> Result<(), DossierError> {

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use custodia_core::exhibit::file_digest::{FileDigester, FileDigests};
 use custodia_core::exhibit::path::{ExportName, export_name};
+use custodia_failpoint::fail_point;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::{OpenedExhibit, entry_name};
-use crate::clock::random;
+use crate::clear_folder::ClearFolder;
 use crate::error::AgentError;
 use crate::seal::Progress;
 
@@ -76,9 +77,11 @@ impl OpenedExhibit {
             .iter()
             .map(|entry| Ok(Planned { name: export_name(entry.raw_path())?, shown: entry_name(entry), digests: entry.digests() }))
             .collect::<Result<Vec<_>, AgentError>>()?;
-        let temporary = Temporary::beside(target)?;
+        refuse_existing(target)?;
+        let temporary = ClearFolder::beside(&self.state, target).await?;
+        let folder = temporary.path().to_owned();
         let (out, contents) = mpsc::channel(1);
-        let writer = tokio::task::spawn_blocking(move || write_all(temporary, planned, contents));
+        let writer = tokio::task::spawn_blocking(move || write_all(&folder, planned, contents));
         let length = self.plan.stream_len();
         let wanted: Vec<_> = self.plan.segments_for(0..length)?.collect();
         let of = wanted.len() as u64;
@@ -106,54 +109,22 @@ impl OpenedExhibit {
         if let Some(error) = failed {
             return Err(error);
         }
-        let (temporary, files) = written?;
-        temporary.become_target()?;
+        let files = written?;
+        become_target(&temporary, target)?;
         Ok(files)
     }
 }
 
-/// A folder that is taken away unless it becomes the target.
-struct Temporary {
-    folder: PathBuf,
-    target: PathBuf,
-    kept: bool,
+fn refuse_existing(target: &Path) -> Result<(), ExportError> {
+    if target.symlink_metadata().is_ok() { Err(ExportError::Exists(target.to_owned())) } else { Ok(()) }
 }
 
-impl Temporary {
-    fn beside(target: &Path) -> Result<Self, ExportError> {
-        if target.symlink_metadata().is_ok() {
-            return Err(ExportError::Exists(target.to_owned()));
-        }
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = parent.join(format!(".custodia-export-{}", hex::encode(random::<8>())));
-        fs::create_dir(&folder).map_err(io(&folder))?;
-        let temporary = Self { folder, target: target.to_owned(), kept: false };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            fs::set_permissions(&temporary.folder, fs::Permissions::from_mode(0o700)).map_err(io(&temporary.folder))?;
-        }
-        Ok(temporary)
-    }
-
-    fn become_target(mut self) -> Result<(), ExportError> {
-        if self.target.symlink_metadata().is_ok() {
-            return Err(ExportError::Exists(self.target.clone()));
-        }
-        fs::rename(&self.folder, &self.target).map_err(io(&self.target))?;
-        self.kept = true;
-        sync_folder(self.target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = fs::remove_dir_all(&self.folder)
-        {
-            tracing::error!(%error, "an unfinished export could not be taken away; it holds evidence in clear");
-        }
-    }
+fn become_target(temporary: &ClearFolder, target: &Path) -> Result<(), ExportError> {
+    refuse_existing(target)?;
+    fail_point!("agent.export.written");
+    fs::rename(temporary.path(), target).map_err(io(target))?;
+    fail_point!("agent.export.in_place");
+    sync_folder(target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
 fn sync_folder(folder: &Path) -> Result<(), ExportError> {
@@ -161,24 +132,20 @@ fn sync_folder(folder: &Path) -> Result<(), ExportError> {
 }
 
 /// Cuts the content into the files, in order; each is flushed and compared before the next begins.
-fn write_all(
-    temporary: Temporary,
-    planned: Vec<Planned>,
-    mut contents: mpsc::Receiver<Vec<u8>>,
-) -> Result<(Temporary, Vec<ExportedFile>), ExportError> {
+fn write_all(temporary: &Path, planned: Vec<Planned>, mut contents: mpsc::Receiver<Vec<u8>>) -> Result<Vec<ExportedFile>, ExportError> {
     let mut content: Vec<u8> = Vec::new();
     let mut at = 0;
     let mut files = Vec::with_capacity(planned.len());
     let mut folders = std::collections::BTreeSet::new();
     for Planned { name, shown, digests } in planned {
-        let path = temporary.folder.join(name.as_str());
-        let folder = path.parent().unwrap_or(&temporary.folder).to_owned();
+        let path = temporary.join(name.as_str());
+        let folder = path.parent().unwrap_or(temporary).to_owned();
         fs::create_dir_all(&folder).map_err(io(&folder))?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::AlreadyExists => ExportError::SameName(shown.clone()),
             _ => ExportError::Io { path: path.clone(), source },
         })?;
-        folders.extend(folder.ancestors().take_while(|one| one.starts_with(&temporary.folder)).map(Path::to_owned));
+        folders.extend(folder.ancestors().take_while(|one| one.starts_with(temporary)).map(Path::to_owned));
         let mut digester = FileDigester::new();
         let mut left = digests.size;
         while left > 0 {
@@ -191,6 +158,7 @@ fn write_all(
             let piece = &content[at..at + take];
             digester.update(piece);
             file.write_all(piece).map_err(io(&path))?;
+            fail_point!("agent.export.in_a_file");
             at += take;
             left -= take as u64;
         }
@@ -203,7 +171,7 @@ fn write_all(
     for folder in &folders {
         sync_folder(folder)?;
     }
-    Ok((temporary, files))
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -211,6 +179,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::clear_folder::place_beside;
 
     fn planned(files: &[(&str, &[u8])]) -> Vec<Planned> {
         let plan = |(name, bytes): &(&str, &[u8])| Planned {
@@ -223,14 +192,16 @@ mod tests {
 
     /// Writes in a thread, since the writer blocks on its channel.
     async fn write(target: &Path, planned: Vec<Planned>, pieces: &[&[u8]]) -> Result<Vec<ExportedFile>, ExportError> {
-        let temporary = Temporary::beside(target)?;
+        refuse_existing(target)?;
+        let temporary = ClearFolder::make(place_beside(target)?)?;
+        let folder = temporary.path().to_owned();
         let (out, contents) = mpsc::channel(8);
         for piece in pieces {
             out.send(piece.to_vec()).await.unwrap();
         }
         drop(out);
-        let (temporary, files) = tokio::task::spawn_blocking(move || write_all(temporary, planned, contents)).await.unwrap()?;
-        temporary.become_target()?;
+        let files = tokio::task::spawn_blocking(move || write_all(&folder, planned, contents)).await.unwrap()?;
+        become_target(&temporary, target)?;
         Ok(files)
     }
 

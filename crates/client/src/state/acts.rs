@@ -1,6 +1,7 @@
 //! Rows about what this device signed, and what has not been answered yet.
 
 use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::Receipt;
 use custodia_core::ids::IntentId;
 use sqlx::{Row as _, SqliteConnection};
@@ -87,6 +88,14 @@ pub async fn answered(connection: &mut SqliteConnection, intent: IntentId, recei
 /// What the database refuses.
 pub async fn text(connection: &mut SqliteConnection, intent: IntentId) -> Result<Option<String>, StateError> {
     Ok(sqlx::query_scalar("SELECT text FROM act WHERE intent = ?").bind(intent.as_bytes().as_slice()).fetch_optional(connection).await?)
+}
+
+/// The texts of all intents of a kind that this device signed.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn texts(connection: &mut SqliteConnection, kind: Kind) -> Result<Vec<String>, StateError> {
+    Ok(sqlx::query_scalar("SELECT text FROM act WHERE kind = ?").bind(kind.as_str()).fetch_all(connection).await?)
 }
 
 /// The receipt of an act, once it has been answered.

@@ -1,6 +1,6 @@
 //! Rows of the intake journal: what must be durable before a segment's first byte leaves this machine.
 
-use custodia_core::digest::Blake3Digest;
+use custodia_core::digest::{Blake3Digest, Sha256Digest};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::secret::Secret32;
 use sqlx::{Row as _, SqliteConnection};
@@ -77,7 +77,51 @@ pub async fn find(connection: &mut SqliteConnection, case: CaseId, source: &[u8]
     }))
 }
 
-/// Ends an intake: its collection is in the log, or a fresh one takes its place.
+/// Ends an intake whose collection is in the log: from now on the same files are known to be this exhibit.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn collect(connection: &mut SqliteConnection, exhibit: ExhibitId) -> Result<(), StateError> {
+    let row = sqlx::query("SELECT case_id, source, entries FROM intake WHERE exhibit = ?")
+        .bind(exhibit.as_bytes().as_slice())
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(row) = row {
+        let (case, source, entries): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        sqlx::query(
+            "INSERT INTO collected VALUES (?, ?, ?, ?) \
+             ON CONFLICT (case_id, source) DO UPDATE SET entries = excluded.entries, exhibit = excluded.exhibit",
+        )
+        .bind(case)
+        .bind(source)
+        .bind(Sha256Digest::of(&[&entries]).as_bytes().as_slice())
+        .bind(exhibit.as_bytes().as_slice())
+        .execute(&mut *connection)
+        .await?;
+    }
+    end(connection, exhibit).await
+}
+
+/// The exhibit as which the same files, unchanged, were collected into a case; `entries` as in [`IntakeRow`].
+///
+/// # Errors
+/// [`StateError::Damaged`].
+pub async fn collected(
+    connection: &mut SqliteConnection,
+    case: CaseId,
+    source: &[u8],
+    entries: &[u8],
+) -> Result<Option<ExhibitId>, StateError> {
+    let exhibit: Option<Vec<u8>> = sqlx::query_scalar("SELECT exhibit FROM collected WHERE case_id = ? AND source = ? AND entries = ?")
+        .bind(case.as_bytes().as_slice())
+        .bind(source)
+        .bind(Sha256Digest::of(&[entries]).as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await?;
+    exhibit.map(|id| Ok(ExhibitId::from_bytes(fixed(&id, "exhibit id")?))).transpose()
+}
+
+/// Ends an intake that a fresh one replaces.
 ///
 /// # Errors
 /// What the database refuses.

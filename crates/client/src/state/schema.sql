@@ -121,6 +121,20 @@ CREATE TABLE intake_segment (
     PRIMARY KEY (exhibit, number)
 ) STRICT, WITHOUT ROWID;
 
+-- What was collected: the same files again, unchanged, are this exhibit. `entries` is the SHA-256 of the intake's.
+CREATE TABLE collected (
+    case_id BLOB NOT NULL,
+    source BLOB NOT NULL,
+    entries BLOB NOT NULL,
+    exhibit BLOB NOT NULL,
+    PRIMARY KEY (case_id, source)
+) STRICT, WITHOUT ROWID;
+
+-- Folders that hold evidence in clear until a command has ended; noted before they are made, taken away at the next start.
+CREATE TABLE clear_folder (
+    path BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- Every intent that this device signed. One in the log that is not here was signed by a copy of the device.
 CREATE TABLE act (
     intent BLOB PRIMARY KEY,

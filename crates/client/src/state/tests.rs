@@ -19,8 +19,7 @@ fn row() -> device::DeviceRow {
 
 async fn made(folder: &TempDir) -> StatePaths {
     let paths = StatePaths::in_folder(folder.path().join("agent"));
-    let state = State::create(&paths, &key(9)).await.unwrap();
-    device::insert(&mut *state.connection().await, &row()).await.unwrap();
+    State::create(&paths, &key(9), "key file", &row()).await.unwrap().close().await.unwrap();
     paths
 }
 
@@ -85,7 +84,7 @@ async fn a_copied_state_is_refused_and_a_moved_one_is_not() {
 async fn a_second_state_in_one_place_and_an_absent_one_are_refused() {
     let folder = TempDir::new().unwrap();
     let paths = made(&folder).await;
-    assert!(matches!(State::create(&paths, &key(9)).await, Err(StateError::Exists(_))));
+    assert!(matches!(State::create(&paths, &key(9), "key file", &row()).await, Err(StateError::Exists(_))));
     let none = StatePaths::in_folder(folder.path().join("none"));
     assert!(matches!(State::open(&none, &key(9)).await, Err(StateError::Absent(_))));
 }

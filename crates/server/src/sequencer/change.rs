@@ -13,6 +13,7 @@ use custodia_core::group::rules::{self, CertifiedLeaf, GroupRule, LeafRole};
 use custodia_core::identity::{AsOf, Certificate, CertificateId, RegistrySeq, Role, Standing};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::merkle::TreeSize;
+use custodia_failpoint::fail_point;
 use custodia_mls::{CheckedCommit, FollowedGroup};
 
 use super::acts::{ActFailure, BrokenRule};
@@ -229,6 +230,7 @@ pub(super) async fn apply(
     let context = commit.facts.context.encode().to_vec();
     group.apply(commit).map_err(of_mls)?;
     let next = cases::Group { epoch: group.epoch().0, context, state: group.to_blob() };
+    fail_point!("server.commit.applied");
     if !cases::swap_group(conn, intent.case, &next).await? {
         let current = cases::epoch(conn, intent.case).await?.unwrap_or_default();
         return Err(Refusal::StaleEpoch { current }.into());
@@ -259,5 +261,7 @@ pub(super) async fn apply(
         ring_row: message.ring_row.clone(),
         index,
     };
-    Ok(cases::insert_commit(conn, intent.case, &row, group.confirmed_transcript_hash(), &welcomed).await?)
+    cases::insert_commit(conn, intent.case, &row, group.confirmed_transcript_hash(), &welcomed).await?;
+    fail_point!("server.commit.accepted");
+    Ok(())
 }

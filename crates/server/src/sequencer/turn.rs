@@ -1,6 +1,7 @@
 //! One turn: from the lock on the head to the flushed head file.
 
 use custodia_core::log::merkle::{Frontier, RootHash, TreeSize};
+use custodia_failpoint::fail_point;
 
 use super::acts::{self, Failure};
 use super::append::Growing;
@@ -35,8 +36,13 @@ pub(crate) enum Stop {
     #[error("another process appended in the same moment; send it again")]
     Swapped,
     /// The head file.
-    #[error("the head file cannot be written: {0}")]
-    HeadFile(#[source] std::io::Error),
+    #[error("the head file {} cannot be written: {source}", path.display())]
+    HeadFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Refusals that were counted cannot be entered.
     #[error("the counted refusals cannot be entered: {0}")]
     Counted(#[source] Refusal),
@@ -59,6 +65,7 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Ve
     if frontier.root() != start.root {
         return Err(Stop::Root);
     }
+    fail_point!("server.turn.begun");
     let mut growing = Growing { frontier, time: vault.clock.now().max(start.time), mirror, start: start.size };
 
     super::append::counted_refusals(write.conn(), &mut growing).await.map_err(Stop::Counted)?;
@@ -78,8 +85,11 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Ve
         }
         let checkpoint = vault.signer.sign(end.size, end.root).map_err(|_| Stop::Internal("a checkpoint cannot be signed"))?;
         log::insert_checkpoint(write.conn(), end.size, checkpoint.note().as_str()).await?;
+        fail_point!("server.turn.signed");
         write.commit().await?;
+        fail_point!("server.turn.committed");
         remember(&mut head_file, end.size, end.root)?;
+        fail_point!("server.turn.done");
         vault.registry.offer(growing.mirror);
     } else {
         // No record, though a refusal may have been counted.
@@ -92,7 +102,7 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Ve
 }
 
 fn remember(file: &mut HeadFile, size: TreeSize, root: RootHash) -> Result<(), Stop> {
-    file.remember(size, root).map_err(Stop::HeadFile)
+    file.remember(size, root).map_err(|source| Stop::HeadFile { path: file.path().to_owned(), source })
 }
 
 /// Enters one submission within a part of the transaction, so that its failure takes back nothing else.

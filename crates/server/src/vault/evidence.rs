@@ -15,6 +15,7 @@ use custodia_core::digest::{Blake3Digest, Sha256Digest};
 use custodia_core::identity::Standing;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::secret::Secret32;
+use custodia_failpoint::fail_point;
 use custodia_mls::{MlsError, VerifiedKeyPackage};
 
 use super::Vault;
@@ -74,10 +75,14 @@ impl Vault {
             return Err(Refusal::Conflict("this exhibit was collected; nothing is added to it"));
         }
         let size = u64::try_from(bytes.len()).map_err(|_| Refusal::TooLarge("the object"))?;
+        fail_point!("server.object.reserved");
         self.objects.put(exhibit, name, bytes).await?;
+        fail_point!("server.object.stored");
         let mut write = self.store.write().await?;
         exhibits::insert_object(write.conn(), exhibit, name, size).await?;
-        Ok(write.commit().await?)
+        write.commit().await?;
+        fail_point!("server.object.noted");
+        Ok(())
     }
 
     /// The objects that are stored for an exhibit that the caller takes in, or that belongs to a case of the caller's.
@@ -118,6 +123,7 @@ impl Vault {
         let wrapped = exhibit.share.as_ref().ok_or(Refusal::NotFound("exhibit"))?;
         let share = shares::unwrap(&self.keks, id, wrapped, exhibit.share_commitment)?;
         let objects = exhibits::names(&mut conn, id).await?;
+        fail_point!("server.share.released");
         Ok(Released { receipt, release_share: Base64(share.expose().to_vec()), manifest_object: exhibit.manifest_object, objects })
     }
 
@@ -202,6 +208,7 @@ impl Vault {
         }
         let one_time = devices::count_key_packages(write.conn(), caller.id()).await?;
         write.commit().await?;
+        fail_point!("server.key_packages.stored");
         Ok(KeyPackageCount { one_time })
     }
 
@@ -227,6 +234,7 @@ impl Vault {
             packages.push(Base64(timely(write.conn(), device, now).await?));
         }
         write.commit().await?;
+        fail_point!("server.key_packages.claimed");
         Ok(ClaimedKeyPackages { packages })
     }
 }

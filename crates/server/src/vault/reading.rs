@@ -13,6 +13,7 @@ use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::merkle::{LeafIndex, MerkleError, NodeHash, TreeSize};
 use custodia_core::log::proof::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
 use custodia_core::log::tile::{self, Tile, TileContent};
+use custodia_failpoint::fail_point;
 
 use super::Vault;
 use super::evidence::exhibit_row;
@@ -187,6 +188,7 @@ impl Vault {
             ring_row: commit.ring_row.map(Base64),
             index: commit.index,
         };
+        fail_point!("server.changes.read");
         Ok(Changes { epoch, changes: commits.into_iter().map(row).collect() })
     }
 
@@ -199,7 +201,9 @@ impl Vault {
             welcome: Base64(welcome.message),
             ring_row: Base64(welcome.ring_row),
         };
-        Ok(Welcomes { welcomes: cases::welcomes_for(&mut conn, caller.id()).await?.into_iter().map(row).collect() })
+        let welcomes = cases::welcomes_for(&mut conn, caller.id()).await?.into_iter().map(row).collect();
+        fail_point!("server.welcomes.read");
+        Ok(Welcomes { welcomes })
     }
 
     /// A page of the grants to the caller in a case.
