@@ -33,7 +33,7 @@ impl<T, E: std::fmt::Display> Must<T> for Result<T, E> {
 }
 
 /// The cheapest passphrase that the format permits: tests guess none.
-const COST: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+pub const COST: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 /// The passphrase of everybody.
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
@@ -45,13 +45,15 @@ pub struct World {
     pub info: ServerInfo,
     /// The offices, in the order of [`OFFICES`].
     pub offices: Vec<Office>,
-    desk: OfficeDesk,
+    /// By which the offices announce.
+    pub desk: OfficeDesk,
 }
 
 /// Id and country of the offices.
 pub const OFFICES: [(&str, &str); 2] = [("ro-diicot", "RO"), ("fr-junalco", "FR")];
 
-fn clock() -> Clock {
+/// The machine's clock.
+pub fn clock() -> Clock {
     Clock::new(ClockSource::Os, OffsetDateTime::now_utc)
 }
 
@@ -78,10 +80,10 @@ fn office(folder: &Path, id: &str, country: &str) -> Office {
     Office::found(&directory, &new, PASSPHRASE, COST).unwrap()
 }
 
-fn config(folder: &Path, pin: &str) -> ServerConfig {
+fn config(folder: &Path, listen: &str, pin: &str) -> ServerConfig {
     let path = |name: &str| folder.join("server").join(name);
     let text = format!(
-        "listen = \"127.0.0.1:0\"\norigin = \"vault.example/log\"\ntrust_pin = \"{pin}\"\n\
+        "listen = \"{listen}\"\norigin = \"vault.example/log\"\ntrust_pin = \"{pin}\"\n\
          [data]\ndatabase = \"sqlite:{}\"\nlog_key = \"{}\"\nhead_file = \"{}\"\n\
          [store]\nfolder = \"{}\"\n[kek]\nfolders = [\"{}\"]\n",
         path("data/custodia.db").display(),
@@ -90,13 +92,19 @@ fn config(folder: &Path, pin: &str) -> ServerConfig {
         path("objects").display(),
         path("kek").display(),
     );
+    std::fs::create_dir_all(folder.join("server")).unwrap();
+    std::fs::write(path("custodia.toml"), &text).unwrap();
     ServerConfig::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 impl World {
     /// A world with both offices on the trust list and a recovery device of each enrolled.
     pub async fn new() -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::listening("127.0.0.1:0", TempDir::new().unwrap()).await
+    }
+
+    /// The same in a folder of the caller's, with a server whose address outlives it: a process of `custodia serve` may take its place.
+    pub async fn listening(listen: &str, folder: TempDir) -> Self {
         let offices: Vec<Office> = OFFICES.iter().map(|(id, country)| office(folder.path(), id, country)).collect();
         let entry = |office: &Office| custodia_core::identity::Office {
             id: office.root().office().clone(),
@@ -112,7 +120,7 @@ impl World {
             office.sign_list(&mut list);
         }
 
-        let config = config(folder.path(), &list.digest().to_string());
+        let config = config(folder.path(), listen, &list.digest().to_string());
         let log_key = Server::init(&config).await.must();
         let running = Server::run(&config).await.must();
         let info = ServerInfo {
@@ -134,6 +142,12 @@ impl World {
     /// A folder of the world for a test's own files.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Stops the server and leaves the folder: `server/custodia.toml`, `devices`, `offices`.
+    pub async fn into_folder(self) -> TempDir {
+        self.running.stop().await.must();
+        self.folder
     }
 
     /// Where the server is.

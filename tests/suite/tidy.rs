@@ -5,6 +5,7 @@
 
 mod arrows;
 mod documents;
+mod failpoints;
 mod manifests;
 mod sources;
 
