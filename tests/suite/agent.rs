@@ -151,6 +151,20 @@ async fn changes_by_two_members_reach_each_other_and_a_leaver_is_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_member_who_is_more_commits_behind_than_one_answer_holds_catches_up() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    for _ in 0..65 {
+        ana.add_members(case, Vec::new(), Vec::new(), &statement()).await.must();
+    }
+    let later = add(&ana, &world, case, "later", 10).await;
+    assert_eq!(view(&luc, case, later).await.must().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_case_without_a_recovery_device_of_its_office_is_not_founded() {
     let world = World::new().await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;

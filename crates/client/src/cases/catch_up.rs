@@ -53,13 +53,17 @@ impl Agent {
         self.deliver_waiting().await?;
         self.sync().await?;
         self.follow_case(case).await?;
-        let (_, group) = self.group(case).await?;
-        let target = format!("/v1/cases/{case}/changes?from={}", group.epoch().0);
-        let changes: Changes = self.link()?.http.get(&target).await?;
-        drop(group);
-        for row in &changes.changes {
-            let processed = self.process_change(case, row).await;
-            self.keeping_evidence(processed).await?;
+        // A server answers with as many commits as it likes; each that is processed begins the next epoch.
+        loop {
+            let epoch = self.group(case).await?.1.epoch();
+            let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={}", epoch.0)).await?;
+            if changes.changes.is_empty() {
+                break;
+            }
+            for row in &changes.changes {
+                let processed = self.process_change(case, row).await;
+                self.keeping_evidence(processed).await?;
+            }
         }
         self.check_epoch(case).await?;
         self.read_title(case).await?;
