@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 
 use custodia_core::exhibit::path;
 
@@ -26,6 +27,11 @@ pub fn note(text: &str) {
 /// Makes text of others safe for a terminal: no control characters, no changes of direction.
 pub fn printable(text: &str) -> String {
     path::display(text.as_bytes())
+}
+
+/// Makes a path safe for a terminal; it need not be text.
+pub fn printable_path(text: &Path) -> String {
+    path::display(text.as_os_str().as_encoded_bytes())
 }
 
 /// Asks for a passphrase on the terminal, or reads one line from a file descriptor.

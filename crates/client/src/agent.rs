@@ -1,5 +1,7 @@
 //! The agent: one device, its state, and the server that it is bound to.
 
+use std::sync::Arc;
+
 use custodia_api::messages::{KeyPackageCount, ServerInfo, UploadKeyPackages};
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::Sha256Digest;
@@ -68,7 +70,7 @@ pub(crate) struct Link {
 
 /// One device at work. All methods that talk to the server may be called at once; group operations wait for each other.
 pub struct Agent {
-    pub(crate) state: State,
+    pub(crate) state: Arc<State>,
     pub(crate) clock: Clock,
     pub(crate) device: OwnDevice,
     pub(crate) link: Option<Link>,
@@ -145,13 +147,13 @@ impl Agent {
             request: row.request,
             certificate: row.certificate,
         };
-        Self { state, clock, device, link: None, group_turn: Mutex::new(()) }
+        Self { state: Arc::new(state), clock, device, link: None, group_turn: Mutex::new(()) }
     }
 
     /// Rebuilds what this device believed when it last ran, by checking every stored record again.
     async fn restore_link(&self, server: &device::ServerRow) -> Result<Link, AgentError> {
         let address = ServerAddress { url: server.url.clone(), tls_roots: server.tls_roots.clone() };
-        let http = self.sign_requests(Http::new(&address, self.clock.clone())?);
+        let http = self.sign_requests(Http::new(&address, self.clock.clone())?.evidence_in(Arc::clone(&self.state)));
         let key: LogKey = server.log_key.parse().map_err(|_| state::StateError::Damaged("log key"))?;
         let mut connection = self.state.connection().await;
         let checkpoint = head::checkpoint(&mut connection).await?;
@@ -175,7 +177,13 @@ impl Agent {
     /// # Errors
     /// What the state refuses.
     pub async fn close(self) -> Result<(), AgentError> {
-        Ok(self.state.close().await?)
+        let Self { state, link, .. } = self;
+        drop(link);
+        // An exhibit that is still open keeps the state open with it.
+        match Arc::into_inner(state) {
+            Some(state) => Ok(state.close().await?),
+            None => Ok(()),
+        }
     }
 
     /// The device's request for a certificate, which the office issues one for.
