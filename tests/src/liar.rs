@@ -125,6 +125,12 @@ impl Liar {
         self.shared.upstream.lock().unwrap().unwrap()
     }
 
+    /// Asks the server behind it what anybody may ask.
+    pub async fn public(&self, target: &str) -> Answer {
+        let asked = Asked { method: "GET".to_owned(), target: target.to_owned(), body: Vec::new() };
+        pass_on(&self.shared, &format!("GET {target} HTTP/1.1\r\nhost: {}", self.addr), &asked).await.unwrap()
+    }
+
     /// Tells agents what `lie` makes of the true answers.
     pub fn lie(&self, lie: impl FnMut(&Asked, Answer) -> Told + Send + 'static) {
         *self.shared.lie.lock().unwrap() = Some(Box::new(lie));

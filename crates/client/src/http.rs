@@ -3,7 +3,7 @@
 //! Every act carries an intent id, so a request that broke half-way is sent again as it is and answered with the first answer. TLS takes
 //! X25519MLKEM768 alone; plain HTTP is spoken to loopback alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -68,7 +68,8 @@ pub struct Http {
     authority: String,
     clock: Clock,
     signer: Option<Arc<RequestKey>>,
-    evidence: Option<Arc<State>>,
+    /// Where misbehaviour is kept; weak, since a request under way must not keep a closed state in use.
+    evidence: Option<Weak<State>>,
 }
 
 impl Http {
@@ -114,15 +115,15 @@ impl Http {
 
     /// The same server, whose misbehaviour is kept in this state.
     #[must_use]
-    pub(crate) fn evidence_in(self, state: Arc<State>) -> Self {
-        Self { evidence: Some(state), ..self }
+    pub(crate) fn evidence_in(self, state: &Arc<State>) -> Self {
+        Self { evidence: Some(Arc::downgrade(state)), ..self }
     }
 
     /// Keeps what proves the server wrong, if there is where to keep it. What was wrong is reported even if it cannot be kept.
     pub(crate) async fn keep_evidence(&self, misbehaviour: &Misbehaviour) {
         let Misbehaviour { finding, held, shown } = misbehaviour;
         tracing::error!(finding, "the server breaks its word");
-        let Some(state) = &self.evidence else { return };
+        let Some(state) = self.evidence.as_ref().and_then(Weak::upgrade) else { return };
         let at = self.clock.claimed().as_str().to_owned();
         let evidence = head::Evidence { at, finding: (*finding).to_owned(), held: held.clone(), shown: shown.clone() };
         if let Err(error) = head::keep_evidence(&mut *state.connection().await, &evidence).await {

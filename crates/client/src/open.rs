@@ -91,7 +91,7 @@ impl Agent {
     ) -> Result<OpenedExhibit, AgentError> {
         match self.refresh(case).await {
             Err(AgentError::Http(not_found @ HttpError::NotFound { .. })) => {
-                return Err(self.attempt(case, exhibit, opening, purpose, statement, not_found).await);
+                return self.attempt(case, exhibit, opening, purpose, statement, not_found).await;
             }
             refreshed => refreshed?,
         }
@@ -145,7 +145,7 @@ impl Agent {
     }
 
     /// Sends an opening although the server knows no such case for this device, which was a member of it: whoever was removed is refused by a rule,
-    /// and the attempt stands in the log. Gives what is to be reported; without an exhibit that this device has seen that is `not_found`.
+    /// and the attempt stands in the log. Of an exhibit that this device never saw, what is reported is `not_found`.
     async fn attempt(
         &self,
         case: CaseId,
@@ -154,24 +154,16 @@ impl Agent {
         purpose: Purpose,
         statement: &Statement,
         not_found: HttpError,
-    ) -> AgentError {
-        let tried = async {
-            let known = self.exhibits_of_chain(case).await?;
-            let Some(seen) = known.into_iter().find_map(|(known, seen)| (known == exhibit).then_some(seen)) else {
-                return Err(not_found.into());
-            };
-            let intent = self.sign_opening((case, exhibit, seen), opening, purpose, statement).await?;
-            acts::insert(&mut *self.state.connection().await, &intent).await?;
-            self.released(&intent).await.map(drop)
+    ) -> Result<OpenedExhibit, AgentError> {
+        let known = self.exhibits_of_chain(case).await?;
+        let Some(seen) = known.into_iter().find_map(|(known, seen)| (known == exhibit).then_some(seen)) else {
+            return Err(not_found.into());
         };
-        let granted = || Misbehaviour::shown("an exhibit is released of a case that the server says it does not know", exhibit.to_string());
-        match tried.await {
-            Err(error) => error,
-            Ok(()) => {
-                let granted = self.keeping_evidence::<()>(Err(granted().into())).await;
-                granted.err().unwrap_or(AgentError::Bug)
-            }
-        }
+        let intent = self.sign_opening((case, exhibit, seen), opening, purpose, statement).await?;
+        acts::insert(&mut *self.state.connection().await, &intent).await?;
+        self.released(&intent).await?;
+        let finding = "an exhibit is released of a case that the server says it does not know";
+        self.keeping_evidence(Err(Misbehaviour::shown(finding, exhibit.to_string()).into())).await
     }
 
     async fn sign_opening(
