@@ -162,7 +162,11 @@ impl Agent {
         let http = &self.link()?.http;
         let mut all = Vec::new();
         // Asked for before the page, which must therefore hold what was acknowledged.
-        let acknowledged = head::acknowledged(&mut *self.state.connection().await, chain).await?;
+        let acknowledged = {
+            let mut connection = self.state.connection().await;
+            let next = Follower::after(chain, head::chain_head(&mut connection, chain).await?).next_seq();
+            head::acknowledged_from(&mut connection, chain, next).await?
+        };
         for _ in 0..MAX_PAGES {
             let known = head::chain_head(&mut *self.state.connection().await, chain).await?;
             let mut follower = Follower::after(chain, known);
@@ -230,11 +234,16 @@ impl Agent {
     /// Remembers where an own act stands in its chains, so that a server which drops it later is found out.
     async fn remember_acknowledged(&self, entry: &Entry) -> Result<(), AgentError> {
         let mut connection = self.state.connection().await;
-        if let Some(place) = &entry.case {
-            head::acknowledge(&mut connection, place, entry.commitment).await?;
-        }
-        if let Some(place) = &entry.exhibit {
-            head::acknowledge(&mut connection, place, entry.commitment).await?;
+        let taken = match &entry.case {
+            Some(place) => !head::acknowledge(&mut connection, place, entry.commitment).await?,
+            None => false,
+        };
+        let taken = match &entry.exhibit {
+            Some(place) => !head::acknowledge(&mut connection, place, entry.commitment).await? || taken,
+            None => taken,
+        };
+        if taken {
+            return Err(Misbehaviour::shown("a receipt gives an act the place of another record", entry.intent.as_str()).into());
         }
         Ok(())
     }

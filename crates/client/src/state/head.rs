@@ -168,7 +168,7 @@ pub async fn commitment_at(connection: &mut SqliteConnection, chain: impl ChainI
     row.map(|bytes| Ok(Commitment(Sha256Digest::from_bytes(fixed(&bytes, "commitment")?)))).transpose()
 }
 
-/// Remembers where an own act stands by its receipt. A second receipt for the same place changes nothing; the chain will tell.
+/// Remembers where an own act stands by its receipt; says whether nothing else is known to stand there.
 ///
 /// # Errors
 /// What the database refuses.
@@ -176,25 +176,34 @@ pub async fn acknowledge<Id: ChainId>(
     connection: &mut SqliteConnection,
     place: &Place<Id>,
     commitment: Commitment,
-) -> Result<(), StateError> {
+) -> Result<bool, StateError> {
+    if let Some(followed) = commitment_at(connection, place.chain, place.seq.0).await? {
+        return Ok(followed == commitment);
+    }
     // A receipt may name any number: it comes from the server.
     let seq = i64::try_from(place.seq.0).map_err(|_| StateError::Damaged("sequence number"))?;
     sqlx::query("INSERT INTO acknowledged VALUES (?, ?, ?) ON CONFLICT (chain, seq) DO NOTHING")
         .bind(place.chain.to_array().to_vec())
         .bind(seq)
         .bind(commitment.0.as_bytes().as_slice())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-    Ok(())
+    let known = acknowledged_from(connection, place.chain, place.seq.0).await?;
+    Ok(known.get(&place.seq.0) == Some(&commitment))
 }
 
-/// Where own acts stand in a chain by their receipts: commitments by sequence number.
+/// Where own acts stand in a chain by their receipts, from a place on: commitments by sequence number.
 ///
 /// # Errors
 /// [`StateError::Damaged`].
-pub async fn acknowledged(connection: &mut SqliteConnection, chain: impl ChainId) -> Result<BTreeMap<u64, Commitment>, StateError> {
-    let rows = sqlx::query("SELECT seq, commitment FROM acknowledged WHERE chain = ?")
+pub async fn acknowledged_from(
+    connection: &mut SqliteConnection,
+    chain: impl ChainId,
+    from: u64,
+) -> Result<BTreeMap<u64, Commitment>, StateError> {
+    let rows = sqlx::query("SELECT seq, commitment FROM acknowledged WHERE chain = ? AND seq >= ?")
         .bind(chain.to_array().to_vec())
+        .bind(signed(from))
         .fetch_all(connection)
         .await?;
     let read = |row: &sqlx::sqlite::SqliteRow| {
