@@ -1,6 +1,6 @@
 //! An agent before a server that lies: what it is told is refused, the evidence is kept, and nothing is lost once the server is honest.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 use std::collections::HashMap;
 use std::fs;
@@ -67,6 +67,11 @@ fn remember(liar: &Liar, method: &'static str, path_ends: String) -> Arc<Mutex<O
     });
     kept
 }
+
+/// What is made of an object's bytes; the second are those of the first object that was asked for.
+type Bytes = fn(Vec<u8>, &[u8]) -> Vec<u8>;
+/// What is made of an answer's JSON.
+type Json = fn(&mut serde_json::Value);
 
 /// Lies about one kind of request and tells the truth about all others.
 fn about(liar: &Liar, method: &'static str, path_ends: String, mut lie: impl FnMut(&Asked, Answer) -> Told + Send + 'static) {
@@ -228,7 +233,7 @@ async fn other_bytes_of_an_object_are_not_written_out() {
     let opened = ana.open_exhibit(case, exhibit, opening(), Purpose::Trial, &statement()).await.must();
     let target = world.path("export");
     let objects = format!("/v1/cases/{case}/exhibits/{exhibit}/objects/");
-    let lies: [(&str, fn(Vec<u8>, &[u8]) -> Vec<u8>); 5] = [
+    let lies: [(&str, Bytes); 5] = [
         ("flipped", |mut bytes, _| {
             bytes[77] ^= 1;
             bytes
@@ -292,7 +297,7 @@ async fn a_download_that_breaks_off_does_not_look_finished() {
 async fn swapped_dropped_and_repeated_segments_and_another_share_open_nothing() {
     let (world, ana, case, exhibit) = world().await;
     let liar = &world.liars[0];
-    let lies: [(&str, fn(&mut serde_json::Value)); 5] = [
+    let lies: [(&str, Json); 5] = [
         ("swapped", |released| released["objects"].as_array_mut().unwrap().reverse()),
         ("dropped", |released| drop(released["objects"].as_array_mut().unwrap().pop())),
         ("repeated", |released| {
@@ -414,7 +419,7 @@ async fn damaged_withheld_and_reordered_commits_are_not_applied() {
         ana.add_members(case, Vec::new(), Vec::new(), &statement()).await.must();
     }
     let liar = &world.liars[1];
-    let lies: [(&str, fn(&mut serde_json::Value)); 4] = [
+    let lies: [(&str, Json); 4] = [
         ("tags damaged", |page| {
             let commit = page["changes"][0]["commit"].as_str().unwrap().to_owned();
             let end = commit.trim_end_matches('=').len();

@@ -78,16 +78,17 @@ fn exit_of(error: &AgentError) -> Exit {
         }
         AgentError::NotMember(_) => Exit::NotFound,
         AgentError::NoKey(_) | AgentError::NotEligible(_) | AgentError::NoRecovery(_) => Exit::NotPermitted,
-        AgentError::Passphrase(PassphraseError::Malformed(_))
-        | AgentError::Input { .. }
-        | AgentError::Intake(_)
-        | AgentError::NotOurCertificate(_)
-        | AgentError::Intent(_) => Exit::Usage,
         AgentError::Export(ExportError::Exists(_)) | AgentError::Dossier(DossierError::Exists(_)) => Exit::Conflict,
         AgentError::Export(ExportError::Digests(_)) | AgentError::Exhibit(_) | AgentError::PoisonCommit { .. } | AgentError::Mls(_) => {
             Exit::NotVerified
         }
-        AgentError::Export(_) | AgentError::Dossier(_) => Exit::Usage,
+        AgentError::Passphrase(PassphraseError::Malformed(_))
+        | AgentError::Input { .. }
+        | AgentError::Intake(_)
+        | AgentError::NotOurCertificate(_)
+        | AgentError::Intent(_)
+        | AgentError::Export(_)
+        | AgentError::Dossier(_) => Exit::Usage,
         _ => Exit::Unexpected,
     }
 }
