@@ -245,7 +245,7 @@ pub fn making(scene: &Scene) -> Step {
 async fn killed_anywhere_in_a_dossier_it_is_whole_or_not_there() {
     let scene = Scene::open().await;
     let step = making(&scene);
-    let agent = ["agent.dossier.laid_out", "agent.disclosure.answered", "agent.dossier.disclosed", "agent.dossier.written"];
+    let agent = ["agent.dossier.laid_out", "agent.opening.answered", "agent.dossier.disclosed", "agent.dossier.written"];
     play(scene, step, &agent, &["server.share.released"]).await;
 }
 

@@ -7,4 +7,5 @@
     reason = "a world that cannot be built fails the test that asked for it"
 )]
 
+pub mod liar;
 pub mod world;

@@ -1,5 +1,6 @@
 //! A server, two offices that trust each other, and devices of their people, all in one temporary folder.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use custodia_api::messages::ServerInfo;
@@ -18,6 +19,8 @@ use custodia_core::time::{ClaimedTime, LogTime};
 use custodia_server::{Running, Server, ServerConfig};
 use tempfile::TempDir;
 use time::OffsetDateTime;
+
+use crate::liar::Liar;
 
 /// Shows what went wrong in words; the whole error may hold a receipt.
 pub trait Must<T> {
@@ -41,6 +44,9 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 pub struct World {
     folder: TempDir,
     running: Running,
+    config: ServerConfig,
+    /// What stands between agents and the server; agents go to the first one unless they are bound anew.
+    pub liars: Vec<Liar>,
     /// What the offices gave out about the server.
     pub info: ServerInfo,
     /// The offices, in the order of [`OFFICES`].
@@ -80,10 +86,10 @@ fn office(folder: &Path, id: &str, country: &str) -> Office {
     Office::found(&directory, &new, PASSPHRASE, COST).unwrap()
 }
 
-fn config(folder: &Path, listen: &str, pin: &str) -> ServerConfig {
-    let path = |name: &str| folder.join("server").join(name);
+fn config(folder: &Path, server: &str, listen: &str, pin: &str, authorities: &[String]) -> ServerConfig {
+    let path = |name: &str| folder.join(server).join(name);
     let text = format!(
-        "listen = \"{listen}\"\norigin = \"vault.example/log\"\ntrust_pin = \"{pin}\"\n\
+        "listen = \"{listen}\"\nauthorities = {authorities:?}\norigin = \"vault.example/log\"\ntrust_pin = \"{pin}\"\n\
          [data]\ndatabase = \"sqlite:{}\"\nlog_key = \"{}\"\nhead_file = \"{}\"\n\
          [store]\nfolder = \"{}\"\n[kek]\nfolders = [\"{}\"]\n",
         path("data/custodia.db").display(),
@@ -92,19 +98,49 @@ fn config(folder: &Path, listen: &str, pin: &str) -> ServerConfig {
         path("objects").display(),
         path("kek").display(),
     );
-    std::fs::create_dir_all(folder.join("server")).unwrap();
+    std::fs::create_dir_all(folder.join(server)).unwrap();
     std::fs::write(path("custodia.toml"), &text).unwrap();
     ServerConfig::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn at(addr: SocketAddr) -> ServerAddress {
+    ServerAddress { url: format!("http://{addr}"), tls_roots: Vec::new() }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
 }
 
 impl World {
     /// A world with both offices on the trust list and a recovery device of each enrolled.
     pub async fn new() -> Self {
-        Self::listening("127.0.0.1:0", TempDir::new().unwrap()).await
+        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), 0).await
+    }
+
+    /// As [`World::new`], with so many proxies before the server, honest until they are told otherwise; agents are bound to the first.
+    pub async fn behind(liars: usize) -> Self {
+        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), liars).await
     }
 
     /// The same in a folder of the caller's, with a server whose address outlives it: a process of `custodia serve` may take its place.
     pub async fn listening(listen: &str, folder: TempDir) -> Self {
+        Self::founded(listen, folder, 0).await
+    }
+
+    async fn founded(listen: &str, folder: TempDir, liars: usize) -> Self {
+        let mut proxies = Vec::new();
+        for _ in 0..liars {
+            proxies.push(Liar::new().await);
+        }
         let offices: Vec<Office> = OFFICES.iter().map(|(id, country)| office(folder.path(), id, country)).collect();
         let entry = |office: &Office| custodia_core::identity::Office {
             id: office.root().office().clone(),
@@ -120,7 +156,8 @@ impl World {
             office.sign_list(&mut list);
         }
 
-        let config = config(folder.path(), listen, &list.digest().to_string());
+        let authorities: Vec<String> = proxies.iter().map(|liar| liar.addr.to_string()).collect();
+        let config = config(folder.path(), "server", listen, &list.digest().to_string(), &authorities);
         let log_key = Server::init(&config).await.must();
         let running = Server::run(&config).await.must();
         let info = ServerInfo {
@@ -129,10 +166,13 @@ impl World {
             trust_pin: list.digest(),
             version: String::new(),
         };
-        let address = ServerAddress { url: format!("http://{}", running.addr), tls_roots: Vec::new() };
+        for liar in &proxies {
+            liar.stand_before(running.addr);
+        }
+        let address = at(proxies.first().map_or(running.addr, |liar| liar.addr));
         let desk = OfficeDesk::new(&address, &info, clock()).unwrap();
         desk.trust_list(&offices[0], &list).await.must();
-        let world = Self { folder, running, info, offices, desk };
+        let world = Self { folder, running, config, liars: proxies, info, offices, desk };
         for place in 0..OFFICES.len() {
             world.device(place, "recovery", Role::Recovery).await;
         }
@@ -152,7 +192,25 @@ impl World {
 
     /// Where the server is.
     pub fn address(&self) -> ServerAddress {
-        ServerAddress { url: format!("http://{}", self.running.addr), tls_roots: Vec::new() }
+        at(self.liars.first().map_or(self.running.addr, |liar| liar.addr))
+    }
+
+    /// Binds an agent to another of the proxies.
+    pub async fn rebind(&self, agent: &mut Agent, liar: usize) {
+        agent.bind(&at(self.liars[liar].addr), &self.info).await.must();
+    }
+
+    /// Stops the server, copies all that it has, and starts both: two logs of one origin under one key. All proxies stay with the first.
+    pub async fn second_log(self) -> (Self, Running) {
+        let Self { folder, running, config, liars, info, offices, desk } = self;
+        running.stop().await.must();
+        copy(&folder.path().join("server"), &folder.path().join("second"));
+        let second = self::config(folder.path(), "second", "127.0.0.1:0", &info.trust_pin.to_string(), &config.authorities);
+        let (running, second) = (Server::run(&config).await.must(), Server::run(&second).await.must());
+        for liar in &liars {
+            liar.stand_before(running.addr);
+        }
+        (Self { folder, running, config, liars, info, offices, desk }, second)
     }
 
     /// Where a device's state lies.

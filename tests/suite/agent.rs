@@ -29,14 +29,14 @@ async fn add(agent: &Agent, world: &World, case: CaseId, name: &str, size: usize
     agent.add_exhibit(exhibit(case, &folder, name), |_| {}).await.must().exhibit
 }
 
-async fn view(agent: &Agent, case: CaseId, exhibit: ExhibitId) -> Result<Vec<u8>, AgentError> {
+pub async fn view(agent: &Agent, case: CaseId, exhibit: ExhibitId) -> Result<Vec<u8>, AgentError> {
     let opened = agent.open_exhibit(case, exhibit, Opening::View, Purpose::Investigation, &statement()).await?;
     let mut bytes = Vec::new();
     opened.write_file(0, &mut bytes).await?;
     Ok(bytes)
 }
 
-async fn join(agent: &Agent, by: &Agent, case: CaseId, terms: Terms, chosen: Vec<ExhibitId>) {
+pub async fn join(agent: &Agent, by: &Agent, case: CaseId, terms: Terms, chosen: Vec<ExhibitId>) {
     by.sync().await.must();
     let joining = vec![Joining { device: agent.certificate_id().unwrap(), terms }];
     by.add_members(case, joining, chosen, &statement()).await.must();

@@ -1,5 +1,7 @@
 //! End-to-end tests and tidy.
 
 mod agent;
+mod bad_files;
 mod dossier;
+mod lying_server;
 mod tidy;

@@ -32,6 +32,8 @@ pub enum ErrorCode {
     DigestMismatch,
     /// Objects that the collection names are not all stored; upload them and send it again (422).
     ObjectsMissing,
+    /// The object store holds other bytes under the object's name; nothing of them is given out, and asking again does not help (500).
+    ObjectDamaged,
     /// Too many requests (429).
     TooMany,
     /// A store or the database does not answer; try again (503).
@@ -52,7 +54,7 @@ impl ErrorCode {
             Self::TooLarge => 413,
             Self::DigestMismatch | Self::ObjectsMissing => 422,
             Self::TooMany => 429,
-            Self::Internal => 500,
+            Self::ObjectDamaged | Self::Internal => 500,
             Self::Unavailable => 503,
         }
     }

@@ -21,7 +21,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal;
+use crate::terminal::{self, printable_path};
 
 /// Why an act is done; it is sealed to the case's members and auditors.
 #[derive(Args)]
@@ -72,28 +72,39 @@ pub async fn agent_in_touch(options: &DeviceOptions) -> Result<Agent, Failure> {
     agent.sync().await?;
     agent.publish_key_packages().await?;
     agent.join_new_cases().await?;
+    // Said wherever something of the server's is shown: a server that stands still looks like one where nothing happens.
+    let size = agent.log_size().await?;
+    terminal::note(&format!(
+        "The server shows a log of {size} records. No witness is configured, so nobody checked that there is no newer one."
+    ));
     Ok(agent)
 }
 
 /// How much work one guess of a passphrase costs.
 pub const COST: Cost = Cost::DEFAULT;
 
+/// Reads a file of at most 16 MiB; of a longer one, or of a device without an end, no more is read.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let limit = 16 * 1024 * 1024;
+    custodia_client::durable_file::read(path, limit).map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => {
+            Failure::usage(format!("{}: larger than 16 MiB", printable_path(path)), "Check that this is the right file.")
+        }
+        _ => Failure::file(path, &error),
+    })
+}
+
 /// Reads a text file of at most 16 MiB.
 pub fn read_text(path: &Path) -> Result<String, Failure> {
-    let limit = 16 * 1024 * 1024;
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    if bytes.len() > limit {
-        return Err(Failure::usage(format!("{}: larger than 16 MiB", path.display()), "Check that this is the right file."));
-    }
-    String::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format!("{}: not text in UTF-8", path.display()), "Check that this is the right file."))
+    String::from_utf8(read_bytes(path)?)
+        .map_err(|_| Failure::usage(format!("{}: not text in UTF-8", printable_path(path)), "Check that this is the right file."))
 }
 
 /// Writes a file that must not exist yet.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     custodia_client::durable_file::create(path, bytes).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            Failure::new(Exit::Conflict, format!("{}: exists already", path.display()), "Nothing was written; choose another name.")
+            Failure::new(Exit::Conflict, format!("{}: exists already", printable_path(path)), "Nothing was written; choose another name.")
         }
         _ => Failure::file(path, &error),
     })
@@ -102,8 +113,9 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Reads what an office gives out about its server: origin, log key, trust pin.
 pub fn server_card(path: &Path) -> Result<ServerInfo, Failure> {
     let text = read_text(path)?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display()), "It is the server.json that `custodia serve init` wrote."))
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!("{}: {error}", printable_path(path)), "It is the server.json that `custodia serve init` wrote.")
+    })
 }
 
 /// Finds a case by its id, the beginning of its id, or its title.

@@ -1,7 +1,8 @@
 //! The terminal: passphrases in, words and tables out.
 
 use std::fs::File;
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Read, Write as _};
+use std::path::Path;
 
 use custodia_core::exhibit::path;
 
@@ -28,6 +29,11 @@ pub fn printable(text: &str) -> String {
     path::display(text.as_bytes())
 }
 
+/// Makes a path safe for a terminal; it need not be text.
+pub fn printable_path(text: &Path) -> String {
+    path::display(text.as_os_str().as_encoded_bytes())
+}
+
 /// Asks for a passphrase on the terminal, or reads one line from a file descriptor.
 pub fn passphrase(fd: Option<u32>, what: &str, confirm: bool) -> Result<String, Failure> {
     match fd {
@@ -44,7 +50,11 @@ pub fn passphrase(fd: Option<u32>, what: &str, confirm: bool) -> Result<String, 
 fn read_line(fd: u32) -> Result<String, Failure> {
     let path = std::path::PathBuf::from(format!("/dev/fd/{fd}"));
     let mut line = Vec::new();
-    let mut file = File::open(&path).map_err(|error| Failure::file(&path, &error))?;
+    // Standard input is read as it is: opened anew it would ask for the permission of whoever opened it first.
+    let mut file: Box<dyn Read> = match fd {
+        0 => Box::new(std::io::stdin().lock()),
+        _ => Box::new(File::open(&path).map_err(|error| Failure::file(&path, &error))?),
+    };
     let mut byte = [0];
     while line.len() < MAX_PASSPHRASE_BYTES {
         let read = file.read(&mut byte).map_err(|error| Failure::file(&path, &error))?;

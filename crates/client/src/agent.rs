@@ -151,7 +151,7 @@ impl Agent {
     /// Rebuilds what this device believed when it last ran, by checking every stored record again.
     async fn restore_link(&self, server: &device::ServerRow) -> Result<Link, AgentError> {
         let address = ServerAddress { url: server.url.clone(), tls_roots: server.tls_roots.clone() };
-        let http = self.sign_requests(Http::new(&address, self.clock.clone())?);
+        let http = self.sign_requests(Http::new(&address, self.clock.clone())?.evidence_in(&self.state));
         let key: LogKey = server.log_key.parse().map_err(|_| state::StateError::Damaged("log key"))?;
         let mut connection = self.state.connection().await;
         let checkpoint = head::checkpoint(&mut connection).await?;
@@ -177,6 +177,7 @@ impl Agent {
     pub async fn close(self) -> Result<(), AgentError> {
         match Arc::into_inner(self.state) {
             Some(state) => Ok(state.close().await?),
+            // A request under way is just keeping evidence in it; the last one out closes it.
             None => Ok(()),
         }
     }

@@ -14,7 +14,6 @@ mod zip_file;
 
 use std::path::{Path, PathBuf};
 
-use custodia_api::messages::{Act, Released};
 use custodia_core::custody::body::{Body, ConsentTo, Disclosure, Handling};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::record::Outcome;
@@ -30,8 +29,7 @@ use custodia_failpoint::fail_point;
 
 use crate::agent::Agent;
 use crate::clear_folder::ClearFolder;
-use crate::error::AgentError;
-use crate::http::{HttpError, to_json};
+use crate::error::{AgentError, shown};
 use crate::open::{OpenedExhibit, Opening};
 use crate::reasons::{Draft, Statement, reason_key};
 use crate::seal::Progress;
@@ -94,10 +92,10 @@ pub struct MadeDossier {
 #[derive(Debug, thiserror::Error)]
 pub enum DossierError {
     /// There is something at the target.
-    #[error("{} exists already; nothing is overwritten", .0.display())]
+    #[error("{} exists already; nothing is overwritten", shown(.0))]
     Exists(PathBuf),
     /// The file system refuses.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Io {
         /// Where.
         path: PathBuf,
@@ -279,16 +277,8 @@ impl Agent {
             })
             .await?;
         acts::insert(&mut *self.state.connection().await, &intent).await?;
-        let request = to_json(&Act { intent: intent.text().to_owned() })?;
-        let path = format!("/v1/cases/{}/exhibits/{exhibit}/acts", new.case);
         // The share that comes with it is not needed: the files are out already.
-        let released: Released = self.link()?.http.post_text(&path, &request).await?;
-        fail_point!("agent.disclosure.answered");
-        let entry = self.accept_receipt(&released.receipt, &intent).await?;
-        if entry.outcome != Outcome::Accepted {
-            return Err(HttpError::Misbehaved("a share was given out for an act that was refused").into());
-        }
-        acts::answered(&mut *self.state.connection().await, intent.id, Some(&released.receipt)).await?;
+        let (_, entry) = self.released(&intent).await?;
         Ok(entry.index)
     }
 }

@@ -1,6 +1,9 @@
 //! Why an operation of the agent was not done; a variant says whose fault it is.
 
+use std::path::Path;
+
 use custodia_core::custody::intent::IntentError;
+use custodia_core::exhibit::path::display;
 use custodia_core::identity::{RequestError, Standing};
 use custodia_core::ids::{CaseId, ExhibitId, OfficeId};
 use custodia_mls::MlsError;
@@ -8,6 +11,11 @@ use custodia_mls::MlsError;
 use crate::http::HttpError;
 use crate::log_view::Misbehaviour;
 use crate::state::StateError;
+
+/// A path as it may be shown: on one line, without what could deceive on a terminal.
+pub(crate) fn shown(path: &Path) -> String {
+    display(path.as_os_str().as_encoded_bytes())
+}
 
 /// Why an operation of the agent was not done.
 #[derive(Debug, thiserror::Error)]

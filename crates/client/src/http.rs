@@ -3,14 +3,13 @@
 //! Every act carries an intent id, so a request that broke half-way is sent again as it is and answered with the first answer. TLS takes
 //! X25519MLKEM768 alone; plain HTTP is spoken to loopback alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use custodia_api::error::{ErrorBody, ErrorCode};
 use custodia_api::limits::{MAX_JSON_BYTES, MAX_OBJECT_BYTES};
 use custodia_api::signature::{Covered, Parameters, content_digest};
-use custodia_core::custody::receipt::Receipt;
 use custodia_core::digest::Sha256Digest;
 use ed25519_dalek::SigningKey;
 use futures::StreamExt as _;
@@ -20,106 +19,23 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, random};
+use crate::log_view::Misbehaviour;
+use crate::state::{State, head};
 
 mod address;
+mod error;
 
 pub use address::ServerAddress;
 use address::{is_loopback, tls};
+pub use error::HttpError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the server may stay silent within one answer; a long answer may take longer as a whole.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
+/// How much of an answer that is not of the contract is kept as evidence.
+const MAX_EVIDENCE_BYTES: usize = 64 * 1024;
 /// Pauses before the second and later attempts.
 const PAUSES: [Duration; 4] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
-
-/// Why a request did not lead to what was asked for, by whose fault it is.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// The address cannot be used; the caller's fault.
-    #[error("the server's address cannot be used: {0}")]
-    Address(&'static str),
-    /// A rule refused the act.
-    #[error("refused by rule {}: {message}. {next}", rule.as_deref().unwrap_or("of access"))]
-    Refused {
-        /// Id of the rule.
-        rule: Option<String>,
-        /// What is wrong.
-        message: String,
-        /// What to do next.
-        next: String,
-        /// The receipt of the refusal's own entry; not verified here.
-        receipt: Option<Box<Receipt>>,
-    },
-    /// Another commit won the epoch.
-    #[error("another change of the members came first; the group is now in epoch {epoch}")]
-    Stale {
-        /// The group's current epoch.
-        epoch: u64,
-    },
-    /// No such thing, or none that this device may know of.
-    #[error("{message}. {next}")]
-    NotFound {
-        /// What is not there.
-        message: String,
-        /// What to do next.
-        next: String,
-    },
-    /// The server does not accept this device, its certificate or its clock.
-    #[error("{message}. {next}")]
-    NotAuthenticated {
-        /// Which of these.
-        code: ErrorCode,
-        /// What is wrong.
-        message: String,
-        /// What to do next.
-        next: String,
-    },
-    /// Objects of a collection are not all stored.
-    #[error("the server does not hold all objects of the exhibit yet")]
-    ObjectsMissing,
-    /// The server does not take the request as this program made it.
-    #[error("the server does not take the request ({code:?}): {message}. {next}")]
-    NotTaken {
-        /// Its code.
-        code: ErrorCode,
-        /// What is wrong.
-        message: String,
-        /// What to do next.
-        next: String,
-    },
-    /// No answer, or none that is whole; nothing is known about what became of the act.
-    #[error("the server does not answer: {0}")]
-    Unavailable(String),
-    /// An answer that is not of the contract.
-    #[error("the server's answer is not of the contract: {0}")]
-    Misbehaved(&'static str),
-}
-
-impl HttpError {
-    /// Whether the same request may yet succeed.
-    pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
-
-    fn from_body(body: ErrorBody) -> Self {
-        let ErrorBody { code, message, next, rule, epoch, receipt } = body;
-        match code {
-            ErrorCode::NotPermitted => Self::Refused { rule, message, next, receipt },
-            ErrorCode::StaleEpoch => epoch.map_or(Self::Misbehaved("a stale epoch without the current one"), |epoch| Self::Stale { epoch }),
-            ErrorCode::NotFound => Self::NotFound { message, next },
-            ErrorCode::NotAuthenticated
-            | ErrorCode::ClockSkew
-            | ErrorCode::Replayed
-            | ErrorCode::UnknownDevice
-            | ErrorCode::DeviceNotInGoodStanding => Self::NotAuthenticated { code, message, next },
-            ErrorCode::ObjectsMissing => Self::ObjectsMissing,
-            ErrorCode::TooMany | ErrorCode::Unavailable | ErrorCode::Internal => Self::Unavailable(message),
-            ErrorCode::Malformed | ErrorCode::TooLarge | ErrorCode::Conflict | ErrorCode::DigestMismatch => {
-                Self::NotTaken { code, message, next }
-            }
-        }
-    }
-}
 
 /// By whom requests are signed.
 #[derive(Clone)]
@@ -152,6 +68,8 @@ pub struct Http {
     authority: String,
     clock: Clock,
     signer: Option<Arc<RequestKey>>,
+    /// Where misbehaviour is kept; weak, since a request under way must not keep a closed state in use.
+    evidence: Option<Weak<State>>,
 }
 
 impl Http {
@@ -186,13 +104,39 @@ impl Http {
             .http1_only()
             .build()
             .map_err(|_| HttpError::Address("TLS cannot be set up"))?;
-        Ok(Self { client, base, authority, clock, signer: None })
+        Ok(Self { client, base, authority, clock, signer: None, evidence: None })
     }
 
     /// The same server, spoken to by this device.
     #[must_use]
     pub fn signed_by(self, signer: RequestKey) -> Self {
         Self { signer: Some(Arc::new(signer)), ..self }
+    }
+
+    /// The same server, whose misbehaviour is kept in this state.
+    #[must_use]
+    pub(crate) fn evidence_in(self, state: &Arc<State>) -> Self {
+        Self { evidence: Some(Arc::downgrade(state)), ..self }
+    }
+
+    /// Keeps what proves the server wrong, if there is where to keep it. What was wrong is reported even if it cannot be kept.
+    pub(crate) async fn keep_evidence(&self, misbehaviour: &Misbehaviour) {
+        let Misbehaviour { finding, held, shown } = misbehaviour;
+        tracing::error!(finding, "the server breaks its word");
+        let Some(state) = self.evidence.as_ref().and_then(Weak::upgrade) else { return };
+        let at = self.clock.claimed().as_str().to_owned();
+        let evidence = head::Evidence { at, finding: (*finding).to_owned(), held: held.clone(), shown: shown.clone() };
+        if let Err(error) = head::keep_evidence(&mut *state.connection().await, &evidence).await {
+            tracing::error!(%error, "the evidence could not be kept");
+        }
+    }
+
+    /// An answer that is not of the contract; its beginning is kept.
+    async fn misbehaved(&self, finding: &'static str, target: &str, answer: &[u8]) -> HttpError {
+        let beginning = &answer[..answer.len().min(MAX_EVIDENCE_BYTES)];
+        let (held, shown) = (target.to_owned(), String::from_utf8_lossy(beginning).into_owned());
+        self.keep_evidence(&Misbehaviour { finding, held, shown }).await;
+        HttpError::Misbehaved(finding)
     }
 
     fn request(&self, method: &Method, target: &str, body: &Body<'_>) -> Result<Request, HttpError> {
@@ -237,14 +181,17 @@ impl Http {
         if status.is_success() {
             return Ok(answer);
         }
-        let bytes = read_limited(answer, 1024 * 1024).await?;
+        let bytes = self.read_limited(answer, target, 1024 * 1024).await?;
         let parsed: Result<ErrorBody, _> = serde_json::from_slice(&bytes);
         Err(match parsed {
-            Ok(body) if body.code.status() == status.as_u16() => HttpError::from_body(body),
+            Ok(body) if body.code.status() == status.as_u16() => match HttpError::from_body(body) {
+                HttpError::Misbehaved(finding) => self.misbehaved(finding, target, &bytes).await,
+                error => error,
+            },
             _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 HttpError::Unavailable(format!("it answers {status}"))
             }
-            _ => HttpError::Misbehaved("a refusal without its reason"),
+            _ => self.misbehaved("a refusal without its reason", target, &bytes).await,
         })
     }
 
@@ -254,9 +201,9 @@ impl Http {
         loop {
             let answer = match self.attempt(&method, target, &body, range).await {
                 Ok(answer) if range.is_some() && answer.status() != StatusCode::PARTIAL_CONTENT => {
-                    return Err(HttpError::Misbehaved("a whole object where a range was asked for"));
+                    return Err(self.misbehaved("a whole object where a range was asked for", target, &[]).await);
                 }
-                Ok(answer) => read_limited(answer, limit).await,
+                Ok(answer) => self.read_limited(answer, target, limit).await,
                 Err(error) => Err(error),
             };
             match (answer, pauses.next()) {
@@ -269,13 +216,38 @@ impl Http {
         }
     }
 
+    async fn parsed<T: DeserializeOwned>(&self, target: &str, bytes: &[u8]) -> Result<T, HttpError> {
+        match serde_json::from_slice(bytes) {
+            Ok(parsed) => Ok(parsed),
+            Err(_) => Err(self.misbehaved("not the JSON that the path promises", target, bytes).await),
+        }
+    }
+
+    /// Reads an answer, refusing more than `limit` bytes before they are held.
+    async fn read_limited(&self, answer: Response, target: &str, limit: usize) -> Result<Bytes, HttpError> {
+        let declared = answer.content_length();
+        if declared.is_some_and(|length| length > limit as u64) {
+            return Err(self.misbehaved("an answer over its limit", target, &[]).await);
+        }
+        let mut bytes = BytesMut::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0));
+        let mut stream = answer.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(unavailable)?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(self.misbehaved("an answer over its limit", target, &bytes).await);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    }
+
     /// `GET` of a JSON answer.
     ///
     /// # Errors
     /// Every variant but [`HttpError::Stale`].
     pub async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, HttpError> {
         let bytes = self.send(Method::GET, target, Body::None, None, MAX_JSON_BYTES).await?;
-        serde_json::from_slice(&bytes).map_err(|_| HttpError::Misbehaved("not the JSON that the path promises"))
+        self.parsed(target, &bytes).await
     }
 
     /// `GET` of a text, at most `limit` bytes.
@@ -284,7 +256,10 @@ impl Http {
     /// Every variant but [`HttpError::Stale`].
     pub async fn get_text(&self, target: &str, limit: usize) -> Result<String, HttpError> {
         let bytes = self.send(Method::GET, target, Body::None, None, limit).await?;
-        String::from_utf8(bytes.into()).map_err(|_| HttpError::Misbehaved("not text"))
+        match String::from_utf8(bytes.into()) {
+            Ok(text) => Ok(text),
+            Err(error) => Err(self.misbehaved("not text", target, error.as_bytes()).await),
+        }
     }
 
     /// `POST` of a JSON body; the same text is sent at every attempt.
@@ -293,7 +268,7 @@ impl Http {
     /// Every variant.
     pub async fn post_text<T: DeserializeOwned>(&self, target: &str, body: &str) -> Result<T, HttpError> {
         let bytes = self.send(Method::POST, target, Body::Json(body), None, MAX_JSON_BYTES).await?;
-        serde_json::from_slice(&bytes).map_err(|_| HttpError::Misbehaved("not the JSON that the path promises"))
+        self.parsed(target, &bytes).await
     }
 
     /// `POST` of a body of the contract.
@@ -356,24 +331,6 @@ fn unavailable(error: reqwest::Error) -> HttpError {
         cause = inner.source();
     }
     HttpError::Unavailable(if text.is_empty() { "the connection broke".to_owned() } else { text })
-}
-
-/// Reads an answer, refusing more than `limit` bytes before they are held.
-async fn read_limited(answer: Response, limit: usize) -> Result<Bytes, HttpError> {
-    let declared = answer.content_length();
-    if declared.is_some_and(|length| length > limit as u64) {
-        return Err(HttpError::Misbehaved("an answer over its limit"));
-    }
-    let mut bytes = BytesMut::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0));
-    let mut stream = answer.bytes_stream();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(unavailable)?;
-        if bytes.len() + chunk.len() > limit {
-            return Err(HttpError::Misbehaved("an answer over its limit"));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
 }
 
 #[cfg(test)]

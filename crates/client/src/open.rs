@@ -8,13 +8,15 @@
 
 mod export;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use custodia_api::messages::{Act, ExhibitRow, Released};
 use custodia_core::custody::body::{Body, Collection, Consultation, Disclosure, ViewMode};
-use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::intent::{ChainSeen, SignedIntent};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::record::Outcome;
 use custodia_core::digest::Blake3Digest;
@@ -89,36 +91,30 @@ impl Agent {
         purpose: Purpose,
         statement: &Statement,
     ) -> Result<OpenedExhibit, AgentError> {
-        self.refresh(case).await?;
+        match self.refresh(case).await {
+            Err(AgentError::Http(not_found @ HttpError::NotFound { .. })) => {
+                return self.attempt(case, exhibit, opening, purpose, statement, not_found).await;
+            }
+            refreshed => refreshed?,
+        }
         let row = self.exhibit_row(case, exhibit).await?;
         self.follow_exhibit(case, exhibit).await?;
         let collection = self.collection(exhibit).await?;
-        let intent = self.sign_opening(case, &row, opening, purpose, statement).await?;
+        let seen = self.chain_seen(exhibit).await?;
+        let intent = self.sign_opening((case, exhibit, seen), opening, purpose, statement).await?;
         let group = self.group_share(case, &row).await?.ok_or(AgentError::NoKey(exhibit))?;
         acts::insert(&mut *self.state.connection().await, &intent).await?;
         fail_point!("agent.opening.kept");
-        let http = self.link()?.http.clone();
-        let request = to_json(&Act { intent: intent.text().to_owned() })?;
-        let released: Released = http.post_text(&format!("/v1/cases/{case}/exhibits/{exhibit}/acts"), &request).await?;
-
-        fail_point!("agent.opening.answered");
-        let entry = self.accept_receipt(&released.receipt, &intent).await?;
-        if entry.outcome != Outcome::Accepted {
-            return Err(HttpError::Misbehaved("a share was given out for an act that was refused").into());
-        }
-        acts::answered(&mut *self.state.connection().await, intent.id, Some(&released.receipt)).await?;
-        fail_point!("agent.opening.receipt_kept");
+        let (released, entry) = self.released(&intent).await?;
         let objects = check_objects(&collection, &released);
         let objects = self.keeping_evidence(objects.map_err(AgentError::from)).await?;
-        let release = Secret32::from_bytes(
-            released.release_share.0.as_slice().try_into().map_err(|_| HttpError::Misbehaved("a release share is not 32 bytes"))?,
-        );
-        let release = ReleaseShare::from_secret(release);
-        ReleaseShareCommitment::from_digest(collection.release_share_commitment).check(exhibit, &release)?;
+        let release = check_share(&collection, exhibit, &released);
+        let release = self.keeping_evidence(release.map_err(AgentError::from)).await?;
         let key = ExhibitKey::derive(&group, &release, exhibit);
         ExhibitKeyCommitment::from_digest(collection.exhibit_key_commitment).check(exhibit, &key)?;
 
-        let sealed = http.object(&object_path(case, exhibit, collection.manifest_object)).await?;
+        let http = self.link()?.http.clone();
+        let sealed = named_object(&http, case, exhibit, collection.manifest_object).await?;
         let json = open_sealed::<AwsLcCipher>(&key, exhibit, &collection.manifest_object, &sealed)?;
         let commitment = ManifestCommitment::from_digest(collection.manifest_commitment);
         let manifest = CommittedManifest::open(json, &commitment, exhibit, case)?;
@@ -133,10 +129,52 @@ impl Agent {
         Ok(OpenedExhibit { case, exhibit, state: Arc::clone(&self.state), http, key: Arc::new(key), plan, manifest, objects, entry })
     }
 
-    async fn sign_opening(
+    /// Sends an opening, already written down, and verifies its receipt.
+    pub(crate) async fn released(&self, intent: &SignedIntent) -> Result<(Released, Entry), AgentError> {
+        let exhibit = intent.exhibit.ok_or(AgentError::Bug)?;
+        let path = format!("/v1/cases/{}/exhibits/{exhibit}/acts", intent.case);
+        let request = to_json(&Act { intent: intent.text().to_owned() })?;
+        let released: Released = match self.link()?.http.post_text(&path, &request).await {
+            Ok(released) => released,
+            Err(error) => return Err(self.proven_refusal(error, intent).await?),
+        };
+        fail_point!("agent.opening.answered");
+        let entry = self.accept_receipt(&released.receipt, intent).await?;
+        if entry.outcome != Outcome::Accepted {
+            let shown = serde_json::to_string(&released.receipt).unwrap_or_default();
+            let refused = Misbehaviour::shown("a share was given out for an act that was refused", shown);
+            return self.keeping_evidence(Err(refused.into())).await;
+        }
+        acts::answered(&mut *self.state.connection().await, intent.id, Some(&released.receipt)).await?;
+        fail_point!("agent.opening.receipt_kept");
+        Ok((released, entry))
+    }
+
+    /// Sends an opening although the server knows no such case for this device, which was a member of it: whoever was removed is refused by a rule,
+    /// and the attempt stands in the log. Of an exhibit that this device never saw, what is reported is `not_found`.
+    async fn attempt(
         &self,
         case: CaseId,
-        row: &ExhibitRow,
+        exhibit: ExhibitId,
+        opening: Opening,
+        purpose: Purpose,
+        statement: &Statement,
+        not_found: HttpError,
+    ) -> Result<OpenedExhibit, AgentError> {
+        let known = self.exhibits_of_chain(case).await?;
+        let Some(seen) = known.into_iter().find_map(|(known, seen)| (known == exhibit).then_some(seen)) else {
+            return Err(not_found.into());
+        };
+        let intent = self.sign_opening((case, exhibit, seen), opening, purpose, statement).await?;
+        acts::insert(&mut *self.state.connection().await, &intent).await?;
+        self.released(&intent).await?;
+        let finding = "an exhibit is released of a case that the server says it does not know";
+        self.keeping_evidence(Err(Misbehaviour::shown(finding, exhibit.to_string()).into())).await
+    }
+
+    async fn sign_opening(
+        &self,
+        (case, exhibit, seen): (CaseId, ExhibitId, ChainSeen),
         opening: Opening,
         purpose: Purpose,
         statement: &Statement,
@@ -148,14 +186,14 @@ impl Agent {
             Opening::Export { recipients } => (Body::Disclosure(Disclosure::Export {}), recipients),
         };
         let titles = intake::titles(&mut *self.state.connection().await, case).await?;
-        let title = titles.iter().find(|(exhibit, _)| *exhibit == row.exhibit).map(|(_, title)| title.as_str());
+        let title = titles.iter().find(|(known, _)| *known == exhibit).map(|(_, title)| title.as_str());
         self.sign_act(Draft {
             case,
-            exhibit: Some(row.exhibit),
+            exhibit: Some(exhibit),
             purpose: Some(purpose),
             recipients,
             group: Some(self.group_seen(case).await?),
-            chain_seen: Some(self.chain_seen(row.exhibit).await?),
+            chain_seen: Some(seen),
             body,
             statement,
             case_title: file.title.as_deref(),
@@ -163,6 +201,20 @@ impl Agent {
             ring: &ring,
         })
         .await
+    }
+
+    /// The exhibits of a case by the case's chain as far as this device has followed it, each with the last record of its own chain.
+    ///
+    /// # Errors
+    /// What the state refuses.
+    pub async fn exhibits_of_chain(&self, case: CaseId) -> Result<Vec<(ExhibitId, ChainSeen)>, AgentError> {
+        let mut last = BTreeMap::new();
+        for record in self.records_of(case).await? {
+            if let Some(place) = record.opened.exhibit.flatten() {
+                last.insert(place.chain, ChainSeen { seq: place.seq.0, commitment: record.opened.commitment.0 });
+            }
+        }
+        Ok(last.into_iter().collect())
     }
 
     /// What the first record of an exhibit's chain, its collection, commits to.
@@ -208,6 +260,36 @@ fn check_objects(collection: &Collection, released: &Released) -> Result<Vec<Bla
     } else {
         Err(Misbehaviour::shown("the server names other objects than those that were collected", shown()))
     }
+}
+
+/// Takes the release share, if it is the one that the collection commits to.
+fn check_share(collection: &Collection, exhibit: ExhibitId, released: &Released) -> Result<ReleaseShare, Misbehaviour> {
+    // The share itself is a secret, and the commitment shows well enough which one was asked for.
+    let bad = |finding| Misbehaviour {
+        finding,
+        held: collection.release_share_commitment.to_string(),
+        shown: serde_json::to_string(&released.receipt).unwrap_or_default(),
+    };
+    let bytes: [u8; 32] = released.release_share.0.as_slice().try_into().map_err(|_| bad("a release share is not 32 bytes"))?;
+    let share = ReleaseShare::from_secret(Secret32::from_bytes(bytes));
+    ReleaseShareCommitment::from_digest(collection.release_share_commitment)
+        .check(exhibit, &share)
+        .map_err(|_| bad("the server released another share than the one that was collected"))?;
+    Ok(share)
+}
+
+/// Fetches a whole object. Other bytes than those named are the server's fault, which compares them before they leave.
+async fn named_object(http: &Http, case: CaseId, exhibit: ExhibitId, name: Blake3Digest) -> Result<Bytes, AgentError> {
+    let path = object_path(case, exhibit, name);
+    let object = http.object(&path).await?;
+    let found = Blake3Digest::of(&object);
+    if found == name {
+        return Ok(object);
+    }
+    let finding = "the server gave other bytes than those of the object that was asked for";
+    let other = Misbehaviour { finding, held: path, shown: format!("{} bytes whose name is {found}", object.len()) };
+    http.keep_evidence(&other).await;
+    Err(other.into())
 }
 
 impl OpenedExhibit {
@@ -296,7 +378,7 @@ impl OpenedExhibit {
 
     async fn fetch_one(&self, index: SegmentIndex, within: Range<u64>) -> Result<Vec<u8>, AgentError> {
         let name = self.object(index)?;
-        let object = self.http.object(&object_path(self.case, self.exhibit, name)).await?;
+        let object = named_object(&self.http, self.case, self.exhibit, name).await?;
         let (key, plan, exhibit) = (Arc::clone(&self.key), self.plan, self.exhibit);
         let opened = tokio::task::spawn_blocking(move || {
             let mut plain = Vec::new();

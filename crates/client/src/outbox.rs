@@ -16,7 +16,7 @@ use sqlx::SqliteConnection;
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::http::HttpError;
-use crate::log_view::Entry;
+use crate::log_view::{Entry, Misbehaviour};
 use crate::state::acts::OutboxRow;
 use crate::state::keys::Standing;
 use crate::state::{self, acts, intake, keys};
@@ -60,7 +60,7 @@ impl Agent {
         fail_point!("agent.outbox.answered");
         match answer {
             Answer::Entered(receipts) => {
-                let first = receipts.first().ok_or(HttpError::Misbehaved("an act was acknowledged without a receipt"))?;
+                let first = self.first_receipt(&receipts, &intent).await?;
                 let entry = self.accept_receipt(first, &intent).await?;
                 if let Outcome::Refused(rule) = &entry.outcome {
                     let refused = HttpError::Refused {
@@ -94,8 +94,14 @@ impl Agent {
             Err(
                 error @ (HttpError::Unavailable(_) | HttpError::Misbehaved(_) | HttpError::NotAuthenticated { .. } | HttpError::Address(_)),
             ) => Err(error.into()),
-            Err(error) => Ok(Answer::Final(error.into())),
+            Err(error) => Ok(Answer::Final(self.proven_refusal(error, intent).await?)),
         }
+    }
+
+    async fn first_receipt<'a>(&self, receipts: &'a [Receipt], intent: &SignedIntent) -> Result<&'a Receipt, AgentError> {
+        let missing = || Misbehaviour::shown("an act was acknowledged without a receipt", intent.text());
+        let first = receipts.first().ok_or_else(|| missing().into());
+        self.keeping_evidence(first).await
     }
 
     /// Applies an answer to the state: with a receipt the act took effect, without one it never will.

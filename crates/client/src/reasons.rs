@@ -51,14 +51,21 @@ pub(crate) struct Draft<'a> {
 
 /// A line of text, or the error that names it.
 pub(crate) fn line<const MOST: usize>(what: &'static str, text: &str) -> Result<Line<MOST>, AgentError> {
-    Line::new(text).map_err(|_| AgentError::Input { what, problem: "is blank, too long or has control characters" })
+    Line::new(text).map_err(|_| AgentError::Input { what, problem: "is not one line of 1 to 512 bytes without control characters" })
+}
+
+/// A statement within its limits; to be checked before anything is read, sent or used up for it.
+pub(crate) fn checked(statement: &Statement) -> Result<(Prose<8192>, Option<Line<512>>), AgentError> {
+    let problem = "is not a text of 1 to 8192 bytes whose only control characters are line feed and tab";
+    let reason = Prose::new(&statement.reason).map_err(|_| AgentError::Input { what: "the reason", problem })?;
+    Ok((reason, statement.reference.as_deref().map(|text| line("the legal reference", text)).transpose()?))
 }
 
 fn sealed_text(draft: &Draft<'_>) -> Result<SealedText, AgentError> {
-    let bad = |_| AgentError::Input { what: "the reason", problem: "is blank, too long or has control characters" };
+    let (reason, reference) = checked(draft.statement)?;
     Ok(SealedText {
-        reason: Prose::new(&draft.statement.reason).map_err(bad)?,
-        reference: draft.statement.reference.as_deref().map(|text| line("the legal reference", text)).transpose()?,
+        reason,
+        reference,
         case_title: draft.case_title.map(|text| line("the case's title", text)).transpose()?,
         exhibit_title: draft.exhibit_title.map(|text| line("the exhibit's title", text)).transpose()?,
     })

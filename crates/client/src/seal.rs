@@ -95,6 +95,7 @@ impl Agent {
     /// [`AgentError::Intake`] for files that cannot be taken in or that changed; what the server or a rule refuses. Nothing is entered in the log
     /// unless everything is stored.
     pub async fn add_exhibit(&self, new: NewExhibit, progress: impl Fn(Progress) + Send + Sync) -> Result<CollectedExhibit, AgentError> {
+        crate::reasons::checked(&new.statement)?;
         let sources = new.sources.clone();
         let files = tokio::task::spawn_blocking(move || scan(&sources)).await.map_err(|_| AgentError::Bug)??;
         {

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use custodia_api::messages::{Consistency, RecordsPage};
+use custodia_core::custody::body::Body;
 use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
 use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::{OpenedRecord, Receipt, RecordView};
@@ -15,7 +16,8 @@ use custodia_failpoint::fail_point;
 use crate::agent::{Agent, Believed};
 use crate::chain::Follower;
 use crate::error::AgentError;
-use crate::log_view::{Entry, Misbehaviour, Relation, proven, verify_own_receipt};
+use crate::http::HttpError;
+use crate::log_view::{Entry, Misbehaviour, Relation, proven, verify_own_receipt, verify_receipt};
 use crate::state::{self, acts, head};
 
 /// The longest checkpoint that is read, in bytes.
@@ -33,6 +35,14 @@ impl Agent {
         let synced = self.sync_believed(&mut believed).await;
         drop(believed);
         self.keeping_evidence(synced).await
+    }
+
+    /// How many records the log has by the newest head that this device verified. That nobody was shown a newer one is not checked.
+    ///
+    /// # Errors
+    /// [`AgentError::NotBound`].
+    pub async fn log_size(&self) -> Result<u64, AgentError> {
+        Ok(self.believed().await?.log.seen().size)
     }
 
     async fn sync_believed(&self, believed: &mut Believed) -> Result<(), AgentError> {
@@ -154,6 +164,12 @@ impl Agent {
     ) -> Result<Vec<ChainRecord>, AgentError> {
         let http = &self.link()?.http;
         let mut all = Vec::new();
+        // Asked for before the page, which must therefore hold what was acknowledged.
+        let acknowledged = {
+            let mut connection = self.state.connection().await;
+            let next = Follower::after(chain, head::chain_head(&mut connection, chain).await?).next_seq();
+            head::acknowledged_from(&mut connection, chain, next).await?
+        };
         for _ in 0..MAX_PAGES {
             let known = head::chain_head(&mut *self.state.connection().await, chain).await?;
             let mut follower = Follower::after(chain, known);
@@ -165,6 +181,9 @@ impl Agent {
                 let opened = view.open().map_err(|_| bad("a record is not of the format"))?;
                 let place = place_of(&opened).ok_or_else(|| bad("a record is shown without its place in the chain"))?;
                 follower.follow(view.index, &place, opened.commitment).map_err(bad)?;
+                if acknowledged.get(&place.seq.0).is_some_and(|commitment| *commitment != opened.commitment) {
+                    return Err(bad("a record stands where the server acknowledged another one of this device").into());
+                }
                 kept.push((place, read_record(&believed, view, opened)?));
             }
             let done = self.check_page_head(&mut believed, &page, follower.head().map(|head| head.commitment), target).await?;
@@ -179,6 +198,11 @@ impl Agent {
             transaction.commit().await.map_err(state::StateError::from)?;
             all.extend(kept.into_iter().map(|(_, record)| record));
             if done {
+                let shown = follower.head().map_or(0, |head| head.seq.0 + 1);
+                if acknowledged.keys().next_back().is_some_and(|last| *last >= shown) {
+                    let finding = "a record that the server acknowledged to this device is missing from its chain";
+                    return Err(Misbehaviour::shown(finding, format!("{target}: {shown} records")).into());
+                }
                 break;
             }
         }
@@ -203,23 +227,75 @@ impl Agent {
             let mut believed = self.believed().await?;
             let entry = verify_own_receipt(believed.log.key(), receipt, sent)?;
             self.believe_checkpoint(&mut believed, &receipt.checkpoint).await?;
+            drop(believed);
+            self.remember_acknowledged(&entry).await?;
             Ok(entry)
         };
         let accepted = accepted.await;
         self.keeping_evidence(accepted).await
     }
 
+    /// Remembers where an own act stands in its chains, so that a server which drops it later is found out.
+    async fn remember_acknowledged(&self, entry: &Entry) -> Result<(), AgentError> {
+        let mut connection = self.state.connection().await;
+        let taken = match &entry.case {
+            Some(place) => !head::acknowledge(&mut connection, place, entry.commitment).await?,
+            None => false,
+        };
+        let taken = match &entry.exhibit {
+            Some(place) => !head::acknowledge(&mut connection, place, entry.commitment).await? || taken,
+            None => taken,
+        };
+        if taken {
+            return Err(Misbehaviour::shown("a receipt gives an act the place of another record", entry.intent.as_str()).into());
+        }
+        Ok(())
+    }
+
+    /// The error of a request for an act: a refusal by a rule counts only with the receipt that proves its entry.
+    ///
+    /// # Errors
+    /// The error itself as `Ok`; [`AgentError::Misbehaved`] for a refusal that is not proven.
+    pub(crate) async fn proven_refusal(&self, error: HttpError, sent: &SignedIntent) -> Result<AgentError, AgentError> {
+        if let HttpError::Refused { rule, receipt, .. } = &error {
+            let checked = self.check_refusal(rule.as_deref(), receipt.as_deref(), sent).await;
+            self.keeping_evidence(checked).await?;
+        }
+        Ok(error.into())
+    }
+
+    async fn check_refusal(&self, rule: Option<&str>, receipt: Option<&Receipt>, sent: &SignedIntent) -> Result<(), AgentError> {
+        let bad = |finding| {
+            let shown = receipt.map(|receipt| serde_json::to_string(receipt).unwrap_or_default()).unwrap_or_default();
+            Misbehaviour { finding, held: sent.text().to_owned(), shown }
+        };
+        let receipt = receipt.ok_or_else(|| bad("an act is said to be refused, and no receipt proves the refusal"))?;
+        let mut believed = self.believed().await?;
+        let entry = verify_receipt(believed.log.key(), receipt)?;
+        self.believe_checkpoint(&mut believed, &receipt.checkpoint).await?;
+        drop(believed);
+        if entry.intent != sent.text() && !self.goes_with(&entry.intent, sent).await? {
+            return Err(bad("the receipt of a refusal is for another act than the one that was sent").into());
+        }
+        match &entry.outcome {
+            // An act that was entered before and may not be answered again now.
+            Outcome::Accepted => Ok(()),
+            Outcome::Refused(entered) if Some(entered.as_str()) == rule => Ok(()),
+            Outcome::Refused(_) => Err(bad("a refusal names another rule than its entry").into()),
+        }
+    }
+
+    /// Whether an intent is one of this device's that may go with another in one request: the disclosures of a commit's grants.
+    async fn goes_with(&self, text: &str, sent: &SignedIntent) -> Result<bool, AgentError> {
+        let Ok(intent) = UnverifiedIntent::parse(text) else { return Ok(false) };
+        let own = acts::text(&mut *self.state.connection().await, intent.unverified().id).await?;
+        Ok(matches!(sent.body, Body::MemberChange(_)) && intent.unverified().case == sent.case && own.as_deref() == Some(text))
+    }
+
     /// Keeps the evidence of a misbehaviour before it is reported.
     pub(crate) async fn keeping_evidence<T>(&self, result: Result<T, AgentError>) -> Result<T, AgentError> {
-        if let Err(AgentError::Misbehaved(Misbehaviour { finding, held, shown })) = &result {
-            tracing::error!(finding, "the server breaks its word; evidence is kept");
-            let evidence = head::Evidence {
-                at: self.clock.claimed().as_str().to_owned(),
-                finding: (*finding).to_owned(),
-                held: held.clone(),
-                shown: shown.clone(),
-            };
-            head::keep_evidence(&mut *self.state.connection().await, &evidence).await?;
+        if let Err(AgentError::Misbehaved(misbehaviour)) = &result {
+            self.link()?.http.keep_evidence(misbehaviour).await;
         }
         result
     }

@@ -128,6 +128,9 @@ pub(crate) enum Refusal {
         /// How many.
         missing: usize,
     },
+    /// The store holds other bytes under an object's name.
+    #[error("the object store holds other bytes under that object's name; they are not given out")]
+    ObjectDamaged,
     /// Too many.
     #[error("{0}")]
     TooMany(&'static str),
@@ -167,7 +170,7 @@ impl From<ObjectError> for Refusal {
             ObjectError::Range => Self::Malformed("the range does not lie within the object".to_owned()),
             ObjectError::Damaged => {
                 tracing::error!("the object store holds other bytes under an object's name");
-                Self::Unavailable("the object store holds other bytes under that object's name".to_owned())
+                Self::ObjectDamaged
             }
             ObjectError::Unavailable(source) => {
                 tracing::error!(error = %source, "the object store (store.folder or store.s3 of the configuration) does not answer");
@@ -194,6 +197,7 @@ impl Refusal {
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::DigestMismatch(_) => ErrorCode::DigestMismatch,
             Self::ObjectsMissing { .. } => ErrorCode::ObjectsMissing,
+            Self::ObjectDamaged => ErrorCode::ObjectDamaged,
             Self::TooMany(_) => ErrorCode::TooMany,
             Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::Internal,
@@ -216,6 +220,9 @@ impl Refusal {
             Self::Conflict(_) => "Draw a new identifier and begin again.",
             Self::DigestMismatch(_) => "Read the source again and compare; then send it again.",
             Self::ObjectsMissing { .. } => "Upload the missing objects, then send the same request again.",
+            Self::ObjectDamaged => {
+                "Tell the operator, who restores the object from a replica or backup; its name proves that it is the right one."
+            }
             Self::TooMany(_) => "Wait, then send it again.",
             Self::Unavailable(_) => "Send the same request again later; nothing was done, or it was done once.",
             Self::Internal(_) => "Tell the operator the time of the request; it stands in the diagnostics.",

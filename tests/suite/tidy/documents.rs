@@ -96,6 +96,35 @@ fn disagreements(rust: &[Source], document: &str) -> Vec<String> {
     faults
 }
 
+/// Tables whose last column names tests.
+const TEST_TABLES: &[&str] = &["docs/THREATS.md", "docs/BAD-INPUT.md"];
+
+/// The names of tests in the last cell of a table's row: sentences in backticks, words joined by underscores.
+fn tests_of_row(row: &str) -> Vec<&str> {
+    let last = row.trim_end().trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+    let is_sentence = |word: &&str| {
+        word.matches('_').count() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    last.split('`').skip(1).step_by(2).filter(is_sentence).collect()
+}
+
+/// Tests that a document names and the tree does not have; for `each_row`, also rows that name none.
+fn absent_tests(document: &Source, names: &BTreeSet<&str>, each_row: bool) -> Vec<String> {
+    let is_row = |line: &&str| line.starts_with('|') && !line.starts_with("| ---");
+    let heads: BTreeSet<usize> =
+        document.text.lines().enumerate().filter(|(_, line)| line.starts_with("| ---")).map(|(at, _)| at - 1).collect();
+    let mut faults = Vec::new();
+    for (_, row) in document.text.lines().enumerate().filter(|(at, line)| is_row(line) && !heads.contains(at)) {
+        let tests = tests_of_row(row);
+        if each_row && tests.is_empty() {
+            faults.push(format!("{} names no test: {row}", document.path));
+        }
+        let absent = tests.into_iter().filter(|test| !names.contains(test));
+        faults.extend(absent.map(|test| format!("{} names a test that does not exist: {test}", document.path)));
+    }
+    faults
+}
+
 /// The targets of a Markdown text's links, inline and by reference, outside fenced code.
 fn link_targets(text: &str) -> Vec<&str> {
     let mut fenced = false;
@@ -146,6 +175,17 @@ fn the_rows_of_the_rules_say_what_the_code_says() {
 }
 
 #[test]
+fn every_test_that_a_document_names_exists() {
+    let rust = sources(&["crates", "tests"], ".rs");
+    let names: BTreeSet<&str> = rust.iter().flat_map(|file| functions(code_and_tests(file).1)).collect();
+    let documents: Vec<_> = TEST_TABLES.iter().flat_map(|path| sources(&[path], ".md")).collect();
+    assert_eq!(documents.len(), TEST_TABLES.len());
+    let faults: Vec<_> =
+        documents.iter().flat_map(|document| absent_tests(document, &names, document.path.ends_with("BAD-INPUT.md"))).collect();
+    refuse(&faults, "Name the test that shows it as it is called now, or write it.");
+}
+
+#[test]
 fn every_relative_link_of_the_documents_resolves() {
     let faults: Vec<_> = sources(&["README.md", "docs"], ".md")
         .iter()
@@ -180,6 +220,15 @@ fn a_rule_without_row_or_code_or_test_is_reported() {
 fn rule_ids_are_told_from_what_looks_like_them() {
     let found = rule_ids("CUS-01 (CASE-12), `LOG-03`: SHA-256 UTF-16 ED-01 abc-01 ABCDE-01 CUS-1 CUS-001 X-CUS-01");
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["CASE-12", "CUS-01", "LOG-03"]);
+}
+
+#[test]
+fn a_test_that_is_named_and_absent_or_not_named_is_reported() {
+    let table = "| a | test |\n| --- | --- |\n| x | `it_is_there_now`, `log_view` tests |\n| `not_a_test` | `it_is_gone` |\n| y | none |\n";
+    let names = BTreeSet::from(["it_is_there_now"]);
+    let faults = absent_tests(&example("docs/a.md", table), &names, false);
+    assert_eq!(faults, ["docs/a.md names a test that does not exist: it_is_gone"]);
+    assert_eq!(absent_tests(&example("docs/a.md", table), &names, true).len(), 2);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use custodia_core::identity::Role;
 use custodia_core::ids::PersonId;
 use custodia_failpoint::fail_point;
 
-use super::{COST, agent, agent_in_touch, clock, home, server_card, write_new};
+use super::{COST, agent, agent_in_touch, clock, home, read_bytes, server_card, write_new};
 use crate::DeviceOptions;
 use crate::failure::Failure;
 use crate::terminal::{note, passphrase, say};
@@ -89,7 +89,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
         }
         Command::Install { certificate, server, card } => {
             let mut agent = agent(options).await?;
-            let der = std::fs::read(&certificate).map_err(|error| Failure::file(&certificate, &error))?;
+            let der = read_bytes(&certificate)?;
             agent.bind(&ServerAddress { url: server, tls_roots: vec![] }, &server_card(&card)?).await?;
             agent.install_certificate(&der).await?;
             agent.sync().await?;

@@ -11,7 +11,7 @@ use custodia_core::ids::ExhibitId;
 use super::{Reason, agent_in_touch, find_case, read_text};
 use crate::DeviceOptions;
 use crate::failure::Failure;
-use crate::terminal::{note, say};
+use crate::terminal::{note, printable_path, say};
 
 /// Commands of dossiers.
 #[derive(Subcommand)]
@@ -71,7 +71,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 note(&format!("Exhibit {exhibit}: the disclosure is record {index}."));
             }
             note("Until an auditor cosigns a later checkpoint, a verifier says: completeness not attested.");
-            say(&made.path.display().to_string());
+            say(&printable_path(&made.path));
             Ok(())
         }
         Command::Attach { dossier, checkpoint } => {

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use custodia_client::Agent;
+use custodia_client::http::HttpError;
 use custodia_client::open::{OpenedExhibit, Opening};
 use custodia_client::seal::{NewExhibit, Progress};
+use custodia_client::{Agent, AgentError};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::exhibit::intake::Intake;
 use custodia_core::exhibit::path;
@@ -15,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Reason, agent_in_touch, find_case, read_text};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::{note, printable, say, table};
+use crate::terminal::{note, printable, printable_path, say, table};
 
 /// An empty intake form with every field explained.
 const TEMPLATE: &str = include_str!("../../intake-form.toml");
@@ -151,7 +152,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
 
 fn read_form(form: &Path) -> Result<Intake, Failure> {
     toml::from_str(&read_text(form)?).map_err(|error| {
-        Failure::usage(format!("{}: {error}", form.display()), "`custodia exhibit template` prints a form with every field explained.")
+        Failure::usage(
+            format!("{}: {error}", printable_path(form)),
+            "`custodia exhibit template` prints a form with every field explained.",
+        )
     })
 }
 
@@ -159,7 +163,7 @@ fn refuse_existing(target: &Path) -> Result<(), Failure> {
     if target.exists() {
         return Err(Failure::new(
             Exit::Conflict,
-            format!("{} exists already", target.display()),
+            format!("{} exists already", printable_path(target)),
             "Nothing was opened; name a new folder with --to.",
         ));
     }
@@ -167,10 +171,17 @@ fn refuse_existing(target: &Path) -> Result<(), Failure> {
 }
 
 async fn find_exhibit(agent: &Agent, case: CaseId, text: &str) -> Result<ExhibitId, Failure> {
-    let rows = agent.exhibits(case).await?;
-    let mut found = rows.iter().filter(|row| row.exhibit.to_string().starts_with(text));
+    let known: Vec<ExhibitId> = match agent.exhibits(case).await {
+        Ok(rows) => rows.iter().map(|row| row.exhibit).collect(),
+        // Whoever was removed may still know an exhibit; the attempt is for the server to refuse and for the log to hold.
+        Err(AgentError::Http(HttpError::NotFound { .. })) => {
+            agent.exhibits_of_chain(case).await?.into_iter().map(|(exhibit, _)| exhibit).collect()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut found = known.into_iter().filter(|exhibit| exhibit.to_string().starts_with(text));
     match (found.next(), found.next()) {
-        (Some(row), None) => Ok(row.exhibit),
+        (Some(exhibit), None) => Ok(exhibit),
         (None, _) => Err(Failure::new(Exit::NotFound, "the case has no such exhibit", "`custodia exhibit list` shows its exhibits.")),
         (Some(_), Some(_)) => Err(Failure::usage("this names several exhibits", "Give the whole id.")),
     }

@@ -10,7 +10,7 @@ use custodia_core::log::LogKey;
 use super::{agent_in_touch, find_case, read_text, server_card, write_new};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::{note, say};
+use crate::terminal::{note, printable_path, say};
 
 /// Commands of the log.
 #[derive(Subcommand)]
@@ -64,7 +64,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let agent = agent_in_touch(options).await?;
             let case = find_case(&agent, &case).await?;
             write_new(&to, agent.prove(case, index).await?.as_bytes())?;
-            note(&format!("Anybody checks it with the log's key: custodia log verify {} --card server.json", to.display()));
+            note(&format!("Anybody checks it with the log's key: custodia log verify {} --card server.json", printable_path(&to)));
             Ok(())
         }
         Command::Verify { proof, card } => {
@@ -73,7 +73,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 .parse()
                 .map_err(|error: custodia_core::log::LogError| Failure::usage(format!("the log's key: {error}"), ""))?;
             let proven = verify_proof(&read_text(&proof)?, &key)
-                .map_err(|error| Failure::new(Exit::NotVerified, format!("{}: {error}", proof.display()), "Do not rely on it."))?;
+                .map_err(|error| Failure::new(Exit::NotVerified, format!("{}: {error}", printable_path(&proof)), "Do not rely on it."))?;
             say(&format!("The log {} holds {} as record {} of {}.", key.origin(), proven.commitment.0, proven.index, proven.tree_size));
             Ok(())
         }

@@ -16,10 +16,10 @@ use custodia_failpoint::fail_point;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{COST, clock, read_text, server_card, write_new};
+use super::{COST, clock, read_bytes, read_text, server_card, write_new};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::{note, passphrase, say};
+use crate::terminal::{note, passphrase, printable_path, say};
 
 /// Commands of an office.
 #[derive(Subcommand)]
@@ -186,7 +186,7 @@ fn listed(text: &str) -> Result<ListedOffice, Failure> {
     let (Some(path), Some(roles), supervised, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(wrong("not two or three parts".to_owned()));
     };
-    let der = std::fs::read(path).map_err(|error| Failure::file(std::path::Path::new(path), &error))?;
+    let der = read_bytes(std::path::Path::new(path))?;
     let root = RootCertificate::parse(&der).map_err(|error| wrong(error.to_string()))?;
     let roles: BTreeSet<&str> = roles.split(',').collect();
     let known: Vec<Role> = Role::ALL.into_iter().filter(|role| roles.contains(role.as_str())).collect();
@@ -208,7 +208,7 @@ fn listed(text: &str) -> Result<ListedOffice, Failure> {
 
 fn read_list(path: &std::path::Path) -> Result<UnverifiedTrustList, Failure> {
     let text = read_text(path)?;
-    UnverifiedTrustList::parse(text.as_bytes()).map_err(|error| Failure::usage(format!("{}: {error}", path.display()), ""))
+    UnverifiedTrustList::parse(text.as_bytes()).map_err(|error| Failure::usage(format!("{}: {error}", printable_path(path)), ""))
 }
 
 fn desk(server: &str, card: &std::path::Path) -> Result<OfficeDesk, Failure> {

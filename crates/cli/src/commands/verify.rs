@@ -12,7 +12,7 @@ use custodia_verify::Trust;
 use super::read_text;
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::say;
+use crate::terminal::{printable_path, say};
 
 /// Options of `custodia verify`.
 #[derive(Args)]
@@ -33,7 +33,7 @@ pub fn run(options: &Options, device: &DeviceOptions) -> Result<ExitCode, Failur
         .map_err(|error| Failure::usage(error.to_string(), "docs/spec/dossier.md shows a trust file."))?;
     let file = File::open(&options.dossier).map_err(|error| Failure::file(&options.dossier, &error))?;
     let report = custodia_verify::verify(BufReader::new(file), &trust)
-        .map_err(|error| Failure::usage(format!("{}: {error}", options.dossier.display()), ""))?;
+        .map_err(|error| Failure::usage(format!("{}: {error}", printable_path(&options.dossier)), ""))?;
     let text = if device.json { report.to_json().to_string() } else { report.to_text(options.details) };
     say(text.trim_end());
     Ok(if report.verdict == Verdict::Passed { ExitCode::SUCCESS } else { ExitCode::from(Exit::NotVerified as u8) })

@@ -107,11 +107,6 @@ impl Stage {
         }
     }
 
-    /// Runs a command that must be refused, because the device is no member or not permitted, and returns what it said.
-    pub fn refused_any<S: AsRef<OsStr>>(&self, home: &str, words: &[S]) -> Result<String, Failure> {
-        self.refused(home, words, Exit::NotPermitted).or_else(|_| self.refused(home, words, Exit::NotFound))
-    }
-
     fn output<S: AsRef<OsStr>>(&self, home: Option<&str>, words: &[S]) -> Result<Output, Failure> {
         let mut command = Command::new(&self.program);
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

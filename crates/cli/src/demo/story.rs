@@ -156,10 +156,10 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
     stage.part("A removed member opens nothing more");
     stage.ok("joost", &["case", "remove", &case, "nl-om/marieke.bos", "--reason", "Moved to another unit"])?;
     let open_second = ["exhibit", "open", &case, &ids[1], "--purpose", "investigation", "--reason", "One more look"];
-    let output = stage.refused_any("marieke", &open_second)?;
+    let output = stage.refused("marieke", &open_second, Exit::NotPermitted)?;
     tell(&format!(
         "Marieke was removed and tried the second, which she was given and had never opened: {}",
-        output.lines().next().unwrap_or_default()
+        output.lines().find(|line| line.starts_with("custodia: ")).unwrap_or_default()
     ));
     open("joost", &ids[1])?;
     tell("Joost still opens it.");

@@ -4,6 +4,7 @@ use custodia_api::messages::{ChangeRow, Changes, WelcomeRow, Welcomes};
 use custodia_core::custody::body::{Body, MemberChange};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Kind;
+use custodia_core::custody::record::Commitment;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
 use custodia_core::group::context::{CommitContext, RingVersion};
@@ -53,44 +54,62 @@ impl Agent {
         self.deliver_waiting().await?;
         self.sync().await?;
         self.follow_case(case).await?;
-        // A server answers with as many commits as it likes; each that is processed begins the next epoch.
-        loop {
-            let epoch = self.group(case).await?.1.epoch();
-            let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={}", epoch.0)).await?;
-            if changes.changes.is_empty() {
-                break;
-            }
-            for row in &changes.changes {
-                let processed = self.process_change(case, row).await;
-                self.keeping_evidence(processed).await?;
-            }
-        }
-        self.check_epoch(case).await?;
+        let caught_up = self.apply_changes(case).await;
+        self.keeping_evidence(caught_up).await?;
         self.read_title(case).await?;
         self.take_grants(case).await
     }
 
-    /// The case chain says which commits were accepted: a server that withholds one gets no new evidence sealed to the removed.
-    async fn check_epoch(&self, case: CaseId) -> Result<(), AgentError> {
+    /// Applies commits until the group stands where the case's chain says that it stands.
+    ///
+    /// The chain says which commits were accepted: a server that withholds one gets no new evidence sealed to the removed. Commits are asked for
+    /// after the chain was followed, so whatever the chain names must be among them; what was entered in between is looked up in the chain anew.
+    async fn apply_changes(&self, case: CaseId) -> Result<(), AgentError> {
+        loop {
+            let should = self.epoch_of_chain(case).await?;
+            let (_, group) = self.group(case).await?;
+            let epoch = group.epoch().0;
+            if !group.is_member() || epoch == should {
+                return Ok(());
+            }
+            let at = || format!("case {case}: the group stands at epoch {epoch}, the chain at {should}");
+            if epoch > should {
+                return Err(Misbehaviour::shown("a commit was accepted, and its record is missing from the case's chain", at()).into());
+            }
+            let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={epoch}")).await?;
+            if changes.changes.is_empty() {
+                return Err(Misbehaviour::shown("a commit that stands in the case's chain is withheld", at()).into());
+            }
+            for row in &changes.changes {
+                self.process_change(case, row).await?;
+            }
+        }
+    }
+
+    /// The epoch to which the commits of the case's chain lead.
+    async fn epoch_of_chain(&self, case: CaseId) -> Result<u64, AgentError> {
         let acts = self.case_acts(case, &[Kind::MemberChange]).await?;
         let entered = acts.iter().filter_map(|act| match &act.body {
             Body::MemberChange(body) => Some(body.epoch + 1),
             _ => None,
         });
-        let should = entered.max().unwrap_or(0);
-        let (_, group) = self.group(case).await?;
-        if group.is_member() && group.epoch().0 != should {
-            let withheld =
-                Misbehaviour::shown("a commit that stands in the case's chain is withheld", format!("case {case}, epoch {should}"));
-            return self.keeping_evidence(Err(withheld.into())).await;
-        }
-        Ok(())
+        Ok(entered.max().unwrap_or(0))
     }
 
     async fn process_change(&self, case: CaseId, row: &ChangeRow) -> Result<(), AgentError> {
-        let entered = self.change_record(case, &row.commit.0).await?;
+        let entered = match self.change_record(case, &row.commit.0).await {
+            // It may have been entered after the chain was followed.
+            Err(AgentError::Misbehaved(_)) => {
+                self.sync().await?;
+                self.follow_case(case).await?;
+                self.change_record(case, &row.commit.0).await?
+            }
+            found => found?,
+        };
         let body = change_body(&entered.intent)?;
-        self.judge_recency(case, &custodia_mls::commit_context(&row.commit.0)?, &entered).await?;
+        let named = custodia_mls::commit_context(&row.commit.0)?;
+        self.check_registry(&named).await?;
+        self.judge_recency(case, &named, &entered).await?;
         let ChangeRecord { intent, time, .. } = &entered;
         let time = *time;
         let file = self.case_file(case).await?;
@@ -136,6 +155,21 @@ impl Agent {
             left_out = left_out.into_iter().chain(core.map(|core| core.time)).min();
         }
         rules::context_is_recent(left_out, entered.time).map_err(|broken| AgentError::PoisonCommit { rule: broken.0.id().to_owned() })
+    }
+
+    /// A commit names the registry by which it is judged: this device must have read it up to exactly that record.
+    async fn check_registry(&self, context: &CommitContext) -> Result<(), AgentError> {
+        let named = Some(Commitment(context.registry_commitment));
+        let known = async || head::commitment_at(&mut *self.state.connection().await, CaseId::REGISTRY, context.registry_sequence).await;
+        if known().await? == named {
+            return Ok(());
+        }
+        self.sync().await?;
+        if known().await? == named {
+            return Ok(());
+        }
+        let finding = "a commit was accepted under identity records that this server does not show";
+        Err(Misbehaviour::shown(finding, format!("record {} of the registry", context.registry_sequence)).into())
     }
 
     /// The record that explains a commit, by the commit's digest.
@@ -193,6 +227,7 @@ impl Agent {
             return Err(bad("a Welcome is not the one that its record names"));
         }
         let context = custodia_mls::commit_context(&change.commit.0)?;
+        self.check_registry(&context).await?;
         let group = GroupId::first(case);
         let mut mls = keys::load_mls(&mut *self.state.connection().await, Some(group)).await?;
         let (rows, key) = {

@@ -33,7 +33,6 @@ use zeroize::Zeroizing;
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::hpke::{self, SealingKeyPair};
-use crate::http::HttpError;
 use crate::log_view::Misbehaviour;
 use crate::reasons::{Draft, Ring, Statement};
 use crate::state::keys::CaseFile;
@@ -65,7 +64,8 @@ impl Agent {
             let from = rows.last().map_or(0, |row| row.index.saturating_add(1));
             let page: Exhibits = self.link()?.http.get(&format!("/v1/cases/{case}/exhibits?from={from}")).await?;
             if page.exhibits.iter().any(|row| row.index < from) {
-                return Err(HttpError::Misbehaved("a page of exhibits goes back").into());
+                let back = Misbehaviour::shown("a page of exhibits goes back", format!("case {case}, from record {from}"));
+                return self.keeping_evidence(Err(back.into())).await;
             }
             let last = (page.exhibits.len() as u64) < MAX_PAGE_RECORDS;
             rows.extend(page.exhibits);
@@ -78,7 +78,11 @@ impl Agent {
     /// The server's row of one exhibit.
     pub(crate) async fn exhibit_row(&self, case: CaseId, exhibit: ExhibitId) -> Result<ExhibitRow, AgentError> {
         let row: ExhibitRow = self.link()?.http.get(&format!("/v1/cases/{case}/exhibits/{exhibit}")).await?;
-        if row.exhibit == exhibit { Ok(row) } else { Err(HttpError::Misbehaved("the row of another exhibit").into()) }
+        if row.exhibit == exhibit {
+            return Ok(row);
+        }
+        let other = Misbehaviour { finding: "the row of another exhibit", held: exhibit.to_string(), shown: row.exhibit.to_string() };
+        self.keeping_evidence(Err(other.into())).await
     }
 
     /// The group share of an exhibit, from the ring or from a grant; none if this device has neither.

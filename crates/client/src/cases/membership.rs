@@ -21,6 +21,7 @@ use crate::agent::Agent;
 use crate::clock::random_secret;
 use crate::error::AgentError;
 use crate::http::to_json;
+use crate::log_view::Misbehaviour;
 use crate::reasons::{Draft, Ring, Statement};
 use crate::state::acts::OutboxRow;
 use crate::state::{self, acts, keys};
@@ -150,6 +151,7 @@ impl Agent {
         removing: Vec<Sha256Digest>,
         statement: &Statement,
     ) -> Result<(), AgentError> {
+        crate::reasons::checked(statement)?;
         self.sync().await?;
         let file = self.case_file(case).await?;
         let (mut mls, mut group) = self.group(case).await?;
@@ -334,19 +336,26 @@ impl Agent {
         let asked = ClaimKeyPackages { devices: joining.iter().map(|one| one.device).collect() };
         let claimed: ClaimedKeyPackages = self.link()?.http.post("/v1/key-packages/claim", &asked).await?;
         if claimed.packages.len() != asked.devices.len() {
-            return Err(crate::http::HttpError::Misbehaved("other key packages than those asked for").into());
+            let other = Misbehaviour::shown(
+                "other key packages than those asked for",
+                format!("{} of {}", claimed.packages.len(), asked.devices.len()),
+            );
+            return self.keeping_evidence(Err(other.into())).await;
         }
         let now = self.now();
-        asked
+        let packages = asked
             .devices
             .iter()
             .zip(claimed.packages)
-            .map(|(device, package)| {
-                let package = VerifiedKeyPackage::parse(&package.0, now)?;
+            .map(|(device, Base64(shown))| {
+                let package = VerifiedKeyPackage::parse(&shown, now)?;
                 let own = CertificateId::of(&package.facts().certificate).digest() == *device;
-                if own { Ok(package) } else { Err(crate::http::HttpError::Misbehaved("a key package of another device").into()) }
+                let other =
+                    || Misbehaviour { finding: "a key package of another device", held: device.to_string(), shown: hex::encode(&shown) };
+                if own { Ok(package) } else { Err(other().into()) }
             })
-            .collect()
+            .collect();
+        self.keeping_evidence(packages).await
     }
 
     /// Devices whose `member.leave` stands in the chain, and who were not added again since; up to an act, or to the chain's end.

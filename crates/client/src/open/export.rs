@@ -15,17 +15,17 @@ use tokio::sync::mpsc;
 
 use super::{OpenedExhibit, entry_name};
 use crate::clear_folder::ClearFolder;
-use crate::error::AgentError;
+use crate::error::{AgentError, shown};
 use crate::seal::Progress;
 
 /// Why files were not written out.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// There is something at the target.
-    #[error("{} exists already; nothing is overwritten", .0.display())]
+    #[error("{} exists already; nothing is overwritten", shown(.0))]
     Exists(PathBuf),
     /// The system refuses to write.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Io {
         /// Where.
         path: PathBuf,

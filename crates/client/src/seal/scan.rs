@@ -7,6 +7,8 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::error::shown;
+
 /// The most files of one exhibit.
 pub const MAX_FILES: usize = 200_000;
 /// How deep folders may lie in each other.
@@ -16,7 +18,7 @@ const MAX_DEPTH: usize = 128;
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// It is neither a file nor a folder.
-    #[error("{} is a {what}; only files and folders are taken in. Take it out, or copy what it points to beside it", path.display())]
+    #[error("{} is a {what}; only files and folders are taken in. Take it out, or copy what it points to beside it", shown(path))]
     NotAFile {
         /// Which.
         path: PathBuf,
@@ -24,7 +26,7 @@ pub enum IntakeError {
         what: &'static str,
     },
     /// The system does not let us read it.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {source}", shown(path))]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -32,7 +34,10 @@ pub enum IntakeError {
         source: std::io::Error,
     },
     /// It changed while it was read, or since the intake began.
-    #[error("{} changed ({what}) while it was taken in; evidence must hold still. Work on a copy that nothing writes to, and begin anew", path.display())]
+    #[error(
+        "{} changed ({what}) while it was taken in; evidence must hold still. Work on a copy that nothing writes to, and begin anew",
+        shown(path)
+    )]
     Changed {
         /// Which.
         path: PathBuf,

@@ -1,5 +1,7 @@
 //! Rows about the log: the newest verified checkpoint, records of chains (the registry's among them), evidence against a server.
 
+use std::collections::BTreeMap;
+
 use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::RecordView;
 use custodia_core::custody::record::{ChainHead, ChainId, ChainSeq, Commitment, Place};
@@ -150,6 +152,65 @@ pub async fn first_record(connection: &mut SqliteConnection, chain: impl ChainId
         .fetch_optional(connection)
         .await?;
     row.map(|text| read_view(&text)).transpose()
+}
+
+/// The commitment of a record that this device has followed, by its place.
+///
+/// # Errors
+/// [`StateError::Damaged`].
+pub async fn commitment_at(connection: &mut SqliteConnection, chain: impl ChainId, seq: u64) -> Result<Option<Commitment>, StateError> {
+    let Ok(seq) = i64::try_from(seq) else { return Ok(None) };
+    let row: Option<Vec<u8>> = sqlx::query_scalar("SELECT commitment FROM chain_record WHERE chain = ? AND seq = ?")
+        .bind(chain.to_array().to_vec())
+        .bind(seq)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|bytes| Ok(Commitment(Sha256Digest::from_bytes(fixed(&bytes, "commitment")?)))).transpose()
+}
+
+/// Remembers where an own act stands by its receipt; says whether nothing else is known to stand there.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn acknowledge<Id: ChainId>(
+    connection: &mut SqliteConnection,
+    place: &Place<Id>,
+    commitment: Commitment,
+) -> Result<bool, StateError> {
+    if let Some(followed) = commitment_at(connection, place.chain, place.seq.0).await? {
+        return Ok(followed == commitment);
+    }
+    // A receipt may name any number: it comes from the server.
+    let seq = i64::try_from(place.seq.0).map_err(|_| StateError::Damaged("sequence number"))?;
+    sqlx::query("INSERT INTO acknowledged VALUES (?, ?, ?) ON CONFLICT (chain, seq) DO NOTHING")
+        .bind(place.chain.to_array().to_vec())
+        .bind(seq)
+        .bind(commitment.0.as_bytes().as_slice())
+        .execute(&mut *connection)
+        .await?;
+    let known = acknowledged_from(connection, place.chain, place.seq.0).await?;
+    Ok(known.get(&place.seq.0) == Some(&commitment))
+}
+
+/// Where own acts stand in a chain by their receipts, from a place on: commitments by sequence number.
+///
+/// # Errors
+/// [`StateError::Damaged`].
+pub async fn acknowledged_from(
+    connection: &mut SqliteConnection,
+    chain: impl ChainId,
+    from: u64,
+) -> Result<BTreeMap<u64, Commitment>, StateError> {
+    let rows = sqlx::query("SELECT seq, commitment FROM acknowledged WHERE chain = ? AND seq >= ?")
+        .bind(chain.to_array().to_vec())
+        .bind(signed(from))
+        .fetch_all(connection)
+        .await?;
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        let commitment = Commitment(Sha256Digest::from_bytes(fixed(row.try_get(1)?, "commitment")?));
+        Ok((unsigned(row.try_get(0)?, "sequence number")?, commitment))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The head of a chain as far as this device has followed it.

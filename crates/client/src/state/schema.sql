@@ -80,6 +80,14 @@ CREATE TABLE chain_record (
 CREATE INDEX chain_record_by_idx ON chain_record (chain, idx);
 CREATE INDEX chain_record_by_act ON chain_record (chain, act, seq);
 
+-- Where own acts stand by their receipts. A server that shows a chain without them, or with others in their place, is found out.
+CREATE TABLE acknowledged (
+    chain BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    commitment BLOB NOT NULL,
+    PRIMARY KEY (chain, seq)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE ring_key (
     case_id BLOB NOT NULL,
     version INTEGER NOT NULL,

@@ -166,7 +166,7 @@ async fn an_object_that_was_damaged_in_the_store_is_not_given_out() {
     world.post(&ana, &format!("{}/acts", exhibit()), &request).await.json::<Released>();
     let file = world.folder.path().join("objects").join(EXHIBIT.to_string()).join(Blake3Digest::of(SEGMENTS[0]).to_string());
     std::fs::write(file, b"forged segment one").unwrap();
-    world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::Unavailable);
+    world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::ObjectDamaged);
     world.stop().await;
 }
 

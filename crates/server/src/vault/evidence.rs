@@ -16,6 +16,7 @@ use custodia_core::identity::Standing;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::secret::Secret32;
 use custodia_failpoint::fail_point;
+use custodia_core::time::LogTime;
 use custodia_mls::{MlsError, VerifiedKeyPackage};
 
 use super::Vault;
@@ -224,6 +225,19 @@ impl Vault {
             return Err(Refusal::Malformed("a claim names at most 100 devices, each once".to_owned()));
         }
         let now = self.clock.now();
+        let claimed = self.claim_timely(wanted, now).await;
+        if matches!(claimed, Err(Refusal::NotFound(_))) {
+            // Nothing was taken. What grew too old goes all the same, so that its device learns that it must bring new ones.
+            let mut write = self.store.write().await?;
+            for &device in wanted {
+                discard_old(write.conn(), device, now).await?;
+            }
+            write.commit().await?;
+        }
+        claimed
+    }
+
+    async fn claim_timely(&self, wanted: &[Sha256Digest], now: LogTime) -> Result<ClaimedKeyPackages, Refusal> {
         let mut write = self.store.write().await?;
         let mirror = self.registry.refreshed(write.conn()).await?;
         let mut packages = Vec::with_capacity(wanted.len());
@@ -239,7 +253,26 @@ impl Vault {
     }
 }
 
-async fn timely(conn: &mut crate::store::Conn, device: Sha256Digest, now: custodia_core::time::LogTime) -> Result<Vec<u8>, Refusal> {
+/// Throws away the one-time key packages of a device that are no longer timely.
+async fn discard_old(conn: &mut crate::store::Conn, device: Sha256Digest, now: LogTime) -> Result<(), Refusal> {
+    let mut timely = Vec::new();
+    for _ in 0..=10 * MAX_KEY_PACKAGES {
+        match devices::take_key_package(conn, device).await? {
+            Some(package) if !package.last_resort => {
+                if let Ok(verified) = VerifiedKeyPackage::parse(&package.bytes, now) {
+                    timely.push((verified.facts().reference.clone(), package.bytes));
+                }
+            }
+            _ => break,
+        }
+    }
+    for (reference, bytes) in timely {
+        devices::add_key_package(conn, device, &reference, &bytes).await?;
+    }
+    Ok(())
+}
+
+async fn timely(conn: &mut crate::store::Conn, device: Sha256Digest, now: LogTime) -> Result<Vec<u8>, Refusal> {
     // At most as many as a device may store, and the last-resort one.
     for _ in 0..=10 * MAX_KEY_PACKAGES {
         let package = devices::take_key_package(conn, device).await?.ok_or(Refusal::NotFound("key package of that device"))?;
