@@ -262,7 +262,12 @@ pub fn review() -> CalendarDate {
 
 /// A case founded by an agent.
 pub async fn case(agent: &Agent) -> CaseId {
-    let new = NewCase { title: "Operation Lighthouse".to_owned(), statement: statement(), review: review(), parent: None };
+    case_called(agent, "Operation Lighthouse").await
+}
+
+/// A case of that title, since the same title again is the same case.
+pub async fn case_called(agent: &Agent, title: &str) -> CaseId {
+    let new = NewCase { title: title.to_owned(), statement: statement(), review: review(), parent: None };
     agent.create_case(new).await.must()
 }
 

@@ -14,7 +14,7 @@ use custodia_core::custody::kind::Purpose;
 use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_tests::liar::{Answer, Asked, Liar, Told};
-use custodia_tests::world::{Must as _, World, case, exhibit, statement};
+use custodia_tests::world::{Must as _, World, case_called, exhibit, statement};
 use tokio::sync::oneshot;
 
 use crate::agent::{join, view};
@@ -189,7 +189,7 @@ async fn a_receipt_for_another_entry_settles_nothing() {
     assert!(caught(&ana, view(&ana, case, exhibit).await).await.contains("another act"));
 
     let founding = remember(liar, "POST", "/v1/cases".to_owned());
-    self::case(&ana).await;
+    case_called(&ana, "First").await;
     instead(liar, "POST", "/v1/cases".to_owned(), founding.lock().unwrap().clone().unwrap());
     let new = custodia_client::NewCase {
         title: "Second".to_owned(),
@@ -462,7 +462,7 @@ async fn identity_records_that_are_withheld_are_missed_when_a_commit_names_them(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_welcome_for_another_group_is_not_joined() {
     let (world, ana, one, _) = world().await;
-    let other = case(&ana).await;
+    let other = case_called(&ana, "Operation Beacon").await;
     let mut luc = world.device(1, "luc", Role::Prosecutor).await;
     world.rebind(&mut luc, 1).await;
     ana.sync().await.must();

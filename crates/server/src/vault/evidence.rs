@@ -15,8 +15,8 @@ use custodia_core::digest::{Blake3Digest, Sha256Digest};
 use custodia_core::identity::Standing;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::secret::Secret32;
-use custodia_failpoint::fail_point;
 use custodia_core::time::LogTime;
+use custodia_failpoint::fail_point;
 use custodia_mls::{MlsError, VerifiedKeyPackage};
 
 use super::Vault;
