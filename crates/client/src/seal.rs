@@ -20,7 +20,7 @@ use custodia_core::exhibit::manifest::{CommittedManifest, FileEntry, Manifest, M
 use custodia_core::exhibit::segment::{ObjectListDigest, SegmentPlan};
 use custodia_core::exhibit::text::MediaType;
 use custodia_core::exhibit::wrap::{GroupShareWrap, wrap};
-use custodia_core::exhibit::{AwsLcCipher, Salt};
+use custodia_core::exhibit::{AwsLcCipher, ExhibitError, Salt};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::time::ClaimedTime;
 use time::format_description::well_known::Rfc3339;
@@ -92,6 +92,7 @@ impl Agent {
     /// [`AgentError::Intake`] for files that cannot be taken in or that changed; what the server or a rule refuses. Nothing is entered in the log
     /// unless everything is stored.
     pub async fn add_exhibit(&self, new: NewExhibit, progress: impl Fn(Progress) + Send + Sync) -> Result<CollectedExhibit, AgentError> {
+        new.intake.check().map_err(|rule| ExhibitError::Rejected { rule, file: None })?;
         let sources = new.sources.clone();
         let files = tokio::task::spawn_blocking(move || scan(&sources)).await.map_err(|_| AgentError::Bug)??;
         let begun = intake::find(&mut *self.state.connection().await, new.case, &source_id(&new.sources, &files)).await?;

@@ -252,7 +252,7 @@ impl Fields {
         if self.files.is_empty() || self.files.len() > MAX_FILES {
             return whole(ManifestRule::FileCount);
         }
-        self.intake.check(self.exhibit).or_else(whole)?;
+        self.intake.check_of(self.exhibit).or_else(whole)?;
         let mut end = 0_u64;
         for (place, file) in (0..).zip(&self.files) {
             let of_file = |rule| ExhibitError::Rejected { rule, file: Some(place) };
