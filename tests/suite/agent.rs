@@ -95,7 +95,8 @@ async fn a_member_with_chosen_exhibits_opens_those_and_what_comes_later_only() {
     join(&luc, &ana, case, Terms::Chosen, vec![chosen]).await;
     assert_eq!(view(&luc, case, chosen).await.must().len(), 20);
     assert!(matches!(view(&luc, case, hidden).await, Err(AgentError::NoKey(_) | AgentError::NotEligible(_))));
-    ana.grant_exhibits(case, luc.certificate_id().unwrap(), &[hidden], &statement()).await.must();
+    let luc_himself = "fr-junalco/luc".parse().unwrap();
+    ana.grant_exhibits(case, &luc_himself, &[hidden], Purpose::Prosecution, &statement()).await.must();
     assert_eq!(view(&luc, case, hidden).await.unwrap().len(), 10, "a later grant opens it");
     let later = add(&ana, &world, case, "later", 30).await;
     assert_eq!(view(&luc, case, later).await.must().len(), 30);

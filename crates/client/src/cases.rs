@@ -11,6 +11,7 @@ mod membership;
 use custodia_api::messages::{Cases, CreateCase};
 use custodia_core::custody::body::{Add, Body, CaseCreate, Terms};
 use custodia_core::custody::intent::{GroupSeen, SignedIntent};
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::wire::{Base64, Hex};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
@@ -154,6 +155,16 @@ impl Agent {
     /// What the server refuses.
     pub async fn cases_at_server(&self) -> Result<Cases, AgentError> {
         Ok(self.link()?.http.get("/v1/cases").await?)
+    }
+
+    /// The case of which an own case is a restricted part, as its founding act names it.
+    ///
+    /// # Errors
+    /// [`AgentError::Misbehaved`] for a chain that does not hold; what the server or the state refuses.
+    pub async fn parent_of(&self, case: CaseId) -> Result<Option<CaseId>, AgentError> {
+        self.follow_case(case).await?;
+        let acts = self.case_acts(case, &[Kind::CaseCreate]).await?;
+        Ok(acts.iter().find_map(|act| if let Body::CaseCreate(body) = &act.body { body.parent } else { None }))
     }
 
     /// The case as this device knows it.

@@ -29,10 +29,11 @@ use custodia_core::secret::Secret32;
 use futures::StreamExt as _;
 
 use crate::agent::Agent;
+use crate::custody::OnExhibit;
 use crate::error::AgentError;
 use crate::http::{Http, HttpError, to_json};
 use crate::log_view::{Entry, Misbehaviour};
-use crate::reasons::{Draft, Statement};
+use crate::reasons::Statement;
 use crate::seal::object_path;
 use crate::state::{acts, head, intake};
 
@@ -135,28 +136,11 @@ impl Agent {
         purpose: Purpose,
         statement: &Statement,
     ) -> Result<SignedIntent, AgentError> {
-        let file = self.case_file(case).await?;
-        let ring = self.ring(&file).await?;
         let (body, recipients) = match opening {
             Opening::View => (Body::Consultation(Consultation { mode: ViewMode::View }), Vec::new()),
             Opening::Export { recipients } => (Body::Disclosure(Disclosure::Export {}), recipients),
         };
-        let titles = intake::titles(&mut *self.state.connection().await, case).await?;
-        let title = titles.iter().find(|(exhibit, _)| *exhibit == row.exhibit).map(|(_, title)| title.as_str());
-        self.sign_act(Draft {
-            case,
-            exhibit: Some(row.exhibit),
-            purpose: Some(purpose),
-            recipients,
-            group: Some(self.group_seen(case).await?),
-            chain_seen: Some(self.chain_seen(row.exhibit).await?),
-            body,
-            statement,
-            case_title: file.title.as_deref(),
-            exhibit_title: title,
-            ring: &ring,
-        })
-        .await
+        self.sign_on_exhibit(case, row.exhibit, OnExhibit { body, purpose: Some(purpose), recipients, statement }).await
     }
 
     /// What the first record of an exhibit's chain, its collection, commits to.

@@ -1,6 +1,7 @@
 //! `custodia case …`: cases and their members.
 
 use clap::{Subcommand, ValueEnum};
+use custodia_client::state::keys::Standing;
 use custodia_client::{Agent, Joining, NewCase};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
@@ -34,9 +35,9 @@ pub enum Command {
         /// By when keeping it is reviewed, YYYY-MM-DD.
         #[arg(long)]
         review: String,
-        /// The case of which this is a restricted part.
+        /// The case of which this is a restricted part, with members of its own: id, the beginning of it, or title.
         #[arg(long)]
-        parent: Option<CaseId>,
+        parent: Option<String>,
         #[command(flatten)]
         reason: Reason,
     },
@@ -86,6 +87,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
     match command {
         Command::Create { title, review, parent, reason } => {
             let review = CalendarDate::parse(&review).map_err(|error| Failure::usage(format!("--review: {error}"), ""))?;
+            let parent = match parent {
+                Some(parent) => Some(find_case(&agent, &parent).await?),
+                None => None,
+            };
             let case = agent.create_case(NewCase { title, statement: reason.into(), review, parent }).await?;
             note("The case is founded, with the recovery device of your office as a visible member.");
             say(&case.to_string());
@@ -172,16 +177,32 @@ async fn list(agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
 async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<(), Failure> {
     agent.refresh(case).await?;
     let members = agent.members(case).await?;
-    let title = agent.cases().await?.into_iter().find(|row| row.id == case).and_then(|row| row.title);
+    let cases = agent.cases().await?;
+    let title = |id: CaseId| cases.iter().find(|row| row.id == id).and_then(|row| row.title.clone());
+    let parent = agent.parent_of(case).await?;
+    let mut parts = Vec::new();
+    for other in cases.iter().filter(|other| other.standing == Standing::Member) {
+        if agent.parent_of(other.id).await? == Some(case) {
+            parts.push(other.id);
+        }
+    }
     if options.json {
         let rows: Vec<_> = members
             .iter()
             .map(|member| serde_json::json!({"person": member.person, "role": member.role.as_str(), "device": member.label, "certificate": member.certificate}))
             .collect();
-        say(&serde_json::json!({"case": case, "title": title, "members": rows}).to_string());
+        let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows});
+        say(&shown.to_string());
         return Ok(());
     }
-    say(&format!("{case}  {}", title.as_deref().map_or_else(String::new, printable)));
+    let named = |id: CaseId| format!("{id}  {}", title(id).as_deref().map_or_else(String::new, printable));
+    say(&named(case));
+    if let Some(parent) = parent {
+        say(&format!("a restricted part of {}", named(parent)));
+    }
+    for part in parts {
+        say(&format!("its restricted part {}", named(part)));
+    }
     let row = |member: &custodia_client::MemberRow| {
         vec![member.person.to_string(), member.role.to_string(), printable(&member.label), member.certificate.to_string()[..16].to_owned()]
     };

@@ -1,5 +1,7 @@
 //! `custodia exhibit …`: evidence is taken in, listed, opened, written out.
 
+mod acts;
+
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +65,8 @@ pub enum Command {
         #[command(flatten)]
         reason: Reason,
     },
+    #[command(flatten)]
+    Act(acts::Command),
 }
 
 /// Options of an intake.
@@ -135,6 +139,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             }
             Ok(())
         }
+        Command::Act(command) => acts::run(command, &agent, options).await,
         Command::Add(_) => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! The kind-specific signed part of an intent: it binds the signature to the bytes of the act.
 
 use crate::digest::{Blake3Digest, Sha256Digest};
-use crate::ids::{CaseId, DeviceId, ExhibitId};
+use crate::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 
 use crate::identity::RevocationReason;
 
@@ -158,12 +158,22 @@ pub struct Combination {
     pub derivation: Derivation,
 }
 
-/// An exhibit is erased.
+/// An exhibit is erased, by two persons: the act takes effect with the second record.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Erasure {
-    /// Log indexes of records whose payloads are erased with it.
-    pub records: Vec<u64>,
+#[serde(tag = "step", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Erasure {
+    /// The first person.
+    Propose {
+        /// Log indexes of records whose payloads are erased with it.
+        records: Vec<u64>,
+    },
+    /// Another person.
+    Confirm {
+        /// Intent id of the proposal.
+        proposal: IntentId,
+        /// SHA-256 of the proposal's intent as text.
+        digest: Sha256Digest,
+    },
 }
 
 /// A body without members.

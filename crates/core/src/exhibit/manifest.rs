@@ -49,6 +49,11 @@ impl ManifestSalt {
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
+
+    /// The 32 bytes; they salt the names of a derivation too.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl Serialize for ManifestSalt {
@@ -222,6 +227,11 @@ impl Manifest {
     /// The case.
     pub fn case(&self) -> CaseId {
         self.0.case
+    }
+
+    /// The salt of its commitment, which also salts the names of a derivation.
+    pub fn salt(&self) -> &ManifestSalt {
+        &self.0.salt
     }
 
     /// What was recorded at intake.
