@@ -76,6 +76,13 @@ impl Stage {
         self.luc.exhibit_status(self.case, self.exhibit).await.must().standing.state
     }
 
+    /// Ends the devices' work, so that nothing of theirs is still being written when the test's process ends.
+    async fn close(self) {
+        for agent in [self.ana, self.luc, self.auditor] {
+            agent.close().await.must();
+        }
+    }
+
     /// Replays the whole log; nothing in it may be wrong.
     async fn audit(&self) {
         let report = self.auditor.audit(Purpose::LawfulnessCheck, &statement(), |_| {}).await.must();
@@ -152,6 +159,7 @@ async fn an_h1_exhibit_reaches_court_only_after_its_originator_consented() {
     let shown = report.to_text(true);
     assert!(shown.contains("consent.give"), "{shown}");
     stage.audit().await;
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,6 +181,7 @@ async fn an_h2_exhibit_is_passed_on_only_after_its_originator_consented() {
     let granted = entries.iter().rev().find(|entry| entry.form.as_deref() == Some("grant") && entry.accepted()).unwrap();
     assert_eq!(granted.purpose, Some(Purpose::Prosecution), "a grant names the purpose given");
     stage.audit().await;
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,6 +217,7 @@ async fn an_exhibit_is_erased_by_two_persons_and_never_under_a_hold() {
     assert_eq!(kinds.first(), Some(&Kind::Collection), "its entries stay");
     assert_eq!(kinds.last(), Some(&Kind::Erasure));
     stage.audit().await;
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,6 +234,7 @@ async fn a_restricted_exhibit_opens_for_proceedings_only() {
     stage.act(&stage.ana, CustodyAct::LiftRestriction).await.must();
     stage.opens(&stage.ana, Purpose::Investigation).await.must();
     stage.audit().await;
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,6 +249,7 @@ async fn only_the_originator_changes_the_handling_code_and_everybody_the_review(
     let standing = stage.luc.exhibit_status(stage.case, stage.exhibit).await.must().standing;
     assert_eq!((standing.handling, standing.review.as_str()), (Handling::H1, "2031-01-01"));
     stage.audit().await;
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,6 +278,7 @@ async fn a_redaction_stands_in_both_chains_and_neither_names_the_other_exhibit()
     assert_eq!(by_luc.derivations[0].other, None, "who does not hold the redaction's manifest is not told which it is");
     assert!(!serde_json::to_string(&by_luc.entries).unwrap().contains(&redacted.to_string()));
     stage.audit().await;
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,4 +291,5 @@ async fn a_restricted_part_names_its_parent_and_only_a_member_of_the_parent_foun
     refused_by("REC-08", stage.ana.create_case(part(child)).await);
     refused_by("REC-08", stage.ana.create_case(part(CaseId::from_bytes([9; 16]))).await);
     stage.audit().await;
+    stage.close().await;
 }

@@ -64,6 +64,7 @@ async fn an_intake_is_asked_for_at_a_terminal_and_seals_what_was_answered() {
     let ana = world.reopen(0, "ana").await;
     let titles = ana.exhibit_titles(case).await.must();
     assert_eq!(titles.iter().map(|(_, title)| title.as_str()).collect::<Vec<_>>(), ["The phone"], "one exhibit, and only one");
+    ana.close().await.must();
 }
 
 #[test]
