@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use custodia_core::identity::Role;
-use custodia_tests::world::{Must as _, PASSPHRASE, World, case};
+use custodia_tests::world::{Must as _, PASSPHRASE, World, case, exhibit};
 
 const CUSTODIA: &str = env!("CARGO_BIN_EXE_custodia");
 
@@ -81,4 +81,67 @@ fn without_a_terminal_missing_fields_and_flags_are_named() {
     }
     let template = custodia(&["exhibit", "add", "--template"]);
     assert!(template.status.success() && String::from_utf8(template.stdout).unwrap().contains("exhibit_number = "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acts_on_an_exhibit_are_commands_and_are_told_in_words() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    let folder = world.path("evidence");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("note.txt"), b"seen at the station").unwrap();
+    let exhibit = ana.add_exhibit(exhibit(case, &folder, "note"), |_| {}).await.must().exhibit;
+    let home = world.state_of(0, "ana").folder().to_owned();
+    ana.close().await.must();
+    let run = |words: &str| {
+        let line = line(&world, &home, &format!("exhibit {}", words.replace("X", &format!("{case} {exhibit}"))));
+        let output = Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), said)
+    };
+    for (words, told) in [
+        ("hold X --reason trial", "nobody erases it until your office lifts the hold"),
+        ("restrict X --reason old", "opens for prosecution, trial and the defence only"),
+        ("restrict X --lift --reason new", "The restriction has ended"),
+        ("consent X --to judicial-use --reason asked", "Your office has consented"),
+        ("alter X --handling H1 --review 2032-01-01 --reason asked", "is changed"),
+        ("transfer X --means courier --recipient 'Forensic lab' --purpose investigation --reason analysis", "The transfer is recorded"),
+    ] {
+        let (code, said) = run(words);
+        assert!(code == Some(0) && said.contains(told), "{words}: {said}");
+    }
+    let (code, said) = run("erase X --purpose victim-protection --reason asked");
+    assert!(code == Some(5) && said.contains("ACC-08"), "a hold refuses an erasure: {said}");
+    for (words, named) in [
+        ("consent X --to all --reason x", "judicial-use"),
+        ("transfer X --means fax --reason x", "courier"),
+        ("alter X --reason x", "--handling"),
+    ] {
+        let (code, said) = run(words);
+        assert!(code == Some(2) && said.contains(named), "{words}: {said}");
+    }
+    run("hold X --lift --reason over");
+    run("erase X --purpose victim-protection --reason asked");
+    let (code, shown) = run("show X");
+    assert_eq!(code, Some(0), "{shown}");
+    for words in [
+        "state        active",
+        "handling     H1, collected by ro-diicot",
+        "review       2032-01-01",
+        "holds        none",
+        "consent      to judicial-use, record ",
+        "erasure      proposed by ro-diicot/ana",
+        "disclosure (transfer (courier))",
+        "alteration (handling H1, review 2032-01-01)",
+        "refused by ACC-08",
+        "erasure (proposed)",
+        "hold.lift",
+        "Forensic lab",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let (_, shown) = run("show X --json");
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((shown["state"].as_str(), shown["handling"].as_str()), (Some("active"), Some("H1")));
 }

@@ -23,7 +23,7 @@ use custodia_core::ids::{CaseId, ExhibitId};
 use crate::agent::Agent;
 use crate::entries::AuditEntry;
 use crate::error::AgentError;
-use crate::http::to_json;
+use crate::http::{HttpError, to_json};
 use crate::log_view::{Entry, Misbehaviour};
 use crate::reasons::{Draft, Statement};
 use crate::state::intake;
@@ -197,8 +197,10 @@ impl Agent {
     pub(crate) async fn source(&self, near: CaseId, from: DerivedFrom) -> Result<Source, AgentError> {
         let others = self.cases().await?.into_iter().filter(|case| case.standing == Standing::Member && case.id != near);
         for case in core::iter::once(near).chain(others.map(|case| case.id)) {
-            if self.exhibit_rows(case).await?.iter().any(|row| row.exhibit == from.exhibit) {
-                return Ok(Source { case, from });
+            match self.exhibit_row(case, from.exhibit).await {
+                Ok(_) => return Ok(Source { case, from }),
+                Err(AgentError::Http(HttpError::NotFound { .. })) => {}
+                Err(error) => return Err(error),
             }
         }
         Err(AgentError::NotEligible("the exhibit that it was made from is in none of your cases"))
