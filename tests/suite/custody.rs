@@ -268,6 +268,21 @@ async fn a_redaction_stands_in_both_chains_and_neither_names_the_other_exhibit()
         .must();
     let redacted = collect(&stage.world, &stage.ana, wider, "redacted", HandlingCode::H2, from(stage.exhibit)).await.must();
 
+    let new = NewDossier {
+        case: wider,
+        exhibits: vec![redacted],
+        recipients: vec!["Court".to_owned()],
+        purpose: Purpose::Trial,
+        statement: statement(),
+        files: Files::Included,
+        withheld: Vec::new(),
+        target: stage.world.path("redacted.zip"),
+    };
+    let path = stage.ana.make_dossier(&new, &|_| {}).await.must().path;
+    let report = custodia_verify::verify(Cursor::new(fs::read(path).unwrap()), &trust(&stage.world)).unwrap();
+    let named = report.findings.iter().find(|finding| finding.check == "EXH-04").unwrap();
+    assert!(named.status == Status::Passed && named.text.contains(&stage.exhibit.to_string()), "{named:?}");
+
     let made = stage.ana.exhibit_status(wider, redacted).await.must().derivations;
     let [made] = made.as_slice() else { panic!("one link: {made:?}") };
     assert_eq!((made.is_source, made.how, made.other), (false, DerivedHow::Redaction, Some(stage.exhibit)));

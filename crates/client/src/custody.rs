@@ -14,7 +14,7 @@ use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::record::Outcome;
 use custodia_core::custody::world::{self, World};
 use custodia_core::digest::Sha256Digest;
-use custodia_core::exhibit::intake::{DerivationForm, DerivedFrom};
+use custodia_core::exhibit::intake::DerivedFrom;
 use custodia_core::exhibit::manifest::{Manifest, ManifestSalt};
 use custodia_core::exhibit::text::CalendarDate;
 use custodia_core::identity::CertificateId;
@@ -226,7 +226,7 @@ impl Agent {
         salt: &ManifestSalt,
         statement: &Statement,
     ) -> Result<(Derivation, SignedIntent), AgentError> {
-        let how = how(source.from.how);
+        let how = DerivedHow::from(source.from.how);
         let exhibit = source.from.exhibit;
         self.catch_up(source.case).await?;
         self.follow_exhibit(source.case, exhibit).await?;
@@ -279,14 +279,4 @@ impl Agent {
 
 fn commits(commitment: &Sha256Digest, salt: &ManifestSalt, exhibit: ExhibitId) -> bool {
     *commitment == derivation_commitment(salt.as_bytes(), exhibit)
-}
-
-const fn how(form: DerivationForm) -> DerivedHow {
-    match form {
-        DerivationForm::Copy => DerivedHow::Copy,
-        DerivationForm::Extract => DerivedHow::Extract,
-        DerivationForm::Redaction => DerivedHow::Redaction,
-        DerivationForm::Translation => DerivedHow::Translation,
-        DerivationForm::Transcript => DerivedHow::Transcript,
-    }
 }

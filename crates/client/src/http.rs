@@ -39,7 +39,7 @@ pub enum HttpError {
     #[error("the server's address cannot be used: {0}")]
     Address(&'static str),
     /// A rule refused the act.
-    #[error("refused by rule {}: {message}. {next}", rule.as_deref().unwrap_or("of access"))]
+    #[error("refused by rule {}: {}. {next}", rule.as_deref().unwrap_or("of access"), message.trim_end_matches('.'))]
     Refused {
         /// Id of the rule.
         rule: Option<String>,

@@ -18,6 +18,7 @@ use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::record::Outcome;
 use custodia_core::digest::Blake3Digest;
+use custodia_core::dossier::names_its_source;
 use custodia_core::exhibit::cobblestone::HEADER_LEN;
 use custodia_core::exhibit::file_digest::FileDigester;
 use custodia_core::exhibit::keys::{ExhibitKey, ExhibitKeyCommitment, ReleaseShare, ReleaseShareCommitment};
@@ -118,6 +119,10 @@ impl Agent {
         let json = open_sealed::<AwsLcCipher>(&key, exhibit, &collection.manifest_object, &sealed)?;
         let commitment = ManifestCommitment::from_digest(collection.manifest_commitment);
         let manifest = CommittedManifest::open(json, &commitment, exhibit, case)?;
+        if !names_its_source(&collection, &manifest) {
+            let why = "it names as its source what the collection committed to";
+            return Err(ExhibitError::Misbehaved { part: custodia_core::exhibit::Part::Manifest, why }.into());
+        }
         let plan = manifest.plan();
         if plan.segment_count() != objects.len() as u64 {
             let why = "the manifest's length asks for as many segments as were collected";

@@ -1,6 +1,7 @@
 //! The kind-specific signed part of an intent: it binds the signature to the bytes of the act.
 
 use crate::digest::{Blake3Digest, Sha256Digest};
+use crate::exhibit::intake::DerivationForm;
 use crate::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 
 use crate::identity::RevocationReason;
@@ -35,6 +36,18 @@ pub enum DerivedHow {
     Translation,
     /// Speech or handwriting as text.
     Transcript,
+}
+
+impl From<DerivationForm> for DerivedHow {
+    fn from(form: DerivationForm) -> Self {
+        match form {
+            DerivationForm::Copy => Self::Copy,
+            DerivationForm::Extract => Self::Extract,
+            DerivationForm::Redaction => Self::Redaction,
+            DerivationForm::Translation => Self::Translation,
+            DerivationForm::Transcript => Self::Transcript,
+        }
+    }
 }
 
 /// A link between the chains of two exhibits that names the other only by a salted commitment.
