@@ -95,7 +95,7 @@ async fn acts_on_an_exhibit_are_commands_and_are_told_in_words() {
     let home = world.state_of(0, "ana").folder().to_owned();
     ana.close().await.must();
     let run = |words: &str| {
-        let line = line(&world, &home, &format!("exhibit {}", words.replace("X", &format!("{case} {exhibit}"))));
+        let line = line(&world, &home, &format!("exhibit {}", words.replace('X', &format!("{case} {exhibit}"))));
         let output = Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         (output.status.code(), said)
