@@ -77,7 +77,7 @@ impl Stage {
     }
 
     /// Ends the devices' work, so that nothing of theirs is still being written when the test's process ends.
-    async fn close(self) {
+    async fn close(self: Box<Self>) {
         for agent in [self.ana, self.luc, self.auditor] {
             agent.close().await.must();
         }
