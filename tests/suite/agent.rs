@@ -95,7 +95,8 @@ async fn a_member_with_chosen_exhibits_opens_those_and_what_comes_later_only() {
     join(&luc, &ana, case, Terms::Chosen, vec![chosen]).await;
     assert_eq!(view(&luc, case, chosen).await.must().len(), 20);
     assert!(matches!(view(&luc, case, hidden).await, Err(AgentError::NoKey(_) | AgentError::NotEligible(_))));
-    ana.grant_exhibits(case, luc.certificate_id().unwrap(), &[hidden], &statement()).await.must();
+    let luc_himself = "fr-junalco/luc".parse().unwrap();
+    ana.grant_exhibits(case, &luc_himself, &[hidden], Purpose::Prosecution, &statement()).await.must();
     assert_eq!(view(&luc, case, hidden).await.unwrap().len(), 10, "a later grant opens it");
     let later = add(&ana, &world, case, "later", 30).await;
     assert_eq!(view(&luc, case, later).await.must().len(), 30);
@@ -191,4 +192,16 @@ async fn a_state_restored_from_an_older_copy_is_refused() {
     fs::write(&database, older).unwrap();
     let ana = world.reopen(0, "ana").await;
     assert!(matches!(ana.refresh(case).await, Err(AgentError::Cloned)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_is_not_installed_while_a_case_knows_the_one_before() {
+    let world = World::new().await;
+    let mut ana = world.device(0, "ana", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    let seconds = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap();
+    let from = custodia_core::time::LogTime::from_millis(seconds * 1000).unwrap();
+    let renewed = world.offices[0].issue(&ana.device_request().unwrap(), from, 300).unwrap();
+    assert!(matches!(ana.install_certificate(renewed.der()).await, Err(AgentError::NotOurCertificate(why)) if why.contains("cases")));
+    add(&ana, &world, case, "still", 10).await;
 }

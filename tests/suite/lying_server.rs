@@ -14,7 +14,7 @@ use custodia_core::custody::kind::Purpose;
 use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_tests::liar::{Answer, Asked, Liar, Told};
-use custodia_tests::world::{Must as _, World, case_called, exhibit, statement};
+use custodia_tests::world::{Must as _, World, case, case_called, exhibit, statement};
 use tokio::sync::oneshot;
 
 use crate::agent::{join, view};

@@ -265,6 +265,9 @@ body! {
         release_share: Base64,
         /// The group share wrapped under the ring key.
         group_share: Base64,
+        /// The intent `combination` of the exhibit, of this case or another, that this one was made from; entered with the collection or not at all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod case;
 pub mod device;
 pub mod dossier;
 pub mod exhibit;
+mod intake;
 pub mod log;
 pub mod office;
 pub mod serve;

@@ -56,6 +56,7 @@ pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
 async fn play(stage: &mut Stage, exhibits: &evidence::Evidence) -> Result<(), Failure> {
     story::prepare(stage)?;
     let work = story::work(stage, exhibits)?;
+    story::custody(stage, &work)?;
     story::judge(stage, &work)?;
     attacks::run(stage, &work).await
 }

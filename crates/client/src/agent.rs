@@ -261,6 +261,13 @@ impl Agent {
         demand(claims.person == wanted.person, "it names another person")?;
         demand(claims.role == wanted.role, "it gives another role")?;
         demand(!wanted.role.needs_sealing_key() || claims.sealing_key == wanted.sealing_key, "it holds another sealing key")?;
+        let renews = self.device.certificate.as_ref().is_some_and(|present| present != der);
+        let cases = keys::cases(&mut *self.state.connection().await).await?;
+        let in_a_case = cases.iter().any(|case| case.standing != keys::Standing::Left);
+        demand(
+            !renews || !in_a_case,
+            "the groups of this device's cases know it by the certificate that it has, and would refuse another",
+        )?;
         device::set_certificate(&mut *self.state.connection().await, der).await?;
         fail_point!("agent.certificate.installed");
         self.device.certificate = Some(der.to_vec());

@@ -197,6 +197,16 @@ impl Agent {
         Ok(self.link()?.http.get("/v1/cases").await?)
     }
 
+    /// The case of which an own case is a restricted part, as its founding act names it.
+    ///
+    /// # Errors
+    /// [`AgentError::Misbehaved`] for a chain that does not hold; what the server or the state refuses.
+    pub async fn parent_of(&self, case: CaseId) -> Result<Option<CaseId>, AgentError> {
+        self.follow_case(case).await?;
+        let acts = self.case_acts(case, &[Kind::CaseCreate]).await?;
+        Ok(acts.iter().find_map(|act| if let Body::CaseCreate(body) = &act.body { body.parent } else { None }))
+    }
+
     /// The case as this device knows it.
     pub(crate) async fn case_file(&self, case: CaseId) -> Result<CaseFile, AgentError> {
         let file = keys::case(&mut *self.state.connection().await, case).await?;

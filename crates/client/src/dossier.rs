@@ -29,11 +29,12 @@ use custodia_failpoint::fail_point;
 
 use crate::agent::Agent;
 use crate::clear_folder::ClearFolder;
+use crate::custody::OnExhibit;
 use crate::error::{AgentError, shown};
 use crate::open::{OpenedExhibit, Opening};
-use crate::reasons::{Draft, Statement, reason_key};
+use crate::reasons::{Statement, reason_key};
 use crate::seal::Progress;
-use crate::state::{acts, intake};
+use crate::state::acts;
 
 use bag::{Bag, Content};
 
@@ -257,25 +258,13 @@ impl Agent {
     /// Enters the disclosure of one exhibit by this payload; gives its index in the log.
     async fn disclose(&self, new: &NewDossier, exhibit: ExhibitId, payload: Sha256Digest) -> Result<u64, AgentError> {
         self.follow_exhibit(new.case, exhibit).await?;
-        let file = self.case_file(new.case).await?;
-        let ring = self.ring(&file).await?;
-        let titles = intake::titles(&mut *self.state.connection().await, new.case).await?;
-        let title = titles.iter().find(|(one, _)| *one == exhibit).map(|(_, title)| title.as_str());
-        let intent = self
-            .sign_act(Draft {
-                case: new.case,
-                exhibit: Some(exhibit),
-                purpose: Some(new.purpose),
-                recipients: new.recipients.clone(),
-                group: Some(self.group_seen(new.case).await?),
-                chain_seen: Some(self.chain_seen(exhibit).await?),
-                body: Body::Disclosure(Disclosure::Dossier { payload }),
-                statement: &new.statement,
-                case_title: file.title.as_deref(),
-                exhibit_title: title,
-                ring: &ring,
-            })
-            .await?;
+        let act = OnExhibit {
+            body: Body::Disclosure(Disclosure::Dossier { payload }),
+            purpose: Some(new.purpose),
+            recipients: new.recipients.clone(),
+            statement: &new.statement,
+        };
+        let intent = self.sign_on_exhibit(new.case, exhibit, act).await?;
         acts::insert(&mut *self.state.connection().await, &intent).await?;
         // The share that comes with it is not needed: the files are out already.
         let (_, entry) = self.released(&intent).await?;

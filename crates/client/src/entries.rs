@@ -4,7 +4,7 @@
 
 mod output;
 
-use custodia_core::custody::body::{Body, Disclosure};
+use custodia_core::custody::body::{Alteration, Body, Collection, Disclosure, Erasure};
 use custodia_core::custody::intent::{ClockSource, SignedIntent};
 use custodia_core::custody::kind::{Kind, Purpose};
 use custodia_core::custody::record::{Core, Outcome};
@@ -44,8 +44,8 @@ pub struct AuditEntry {
     pub clock: ClockSource,
     /// What was done.
     pub kind: Kind,
-    /// In which form, for a disclosure.
-    pub form: Option<&'static str>,
+    /// In which form: of a disclosure, a consent, an alteration, a derivation, or which step of an erasure.
+    pub form: Option<String>,
     /// The rule that refused it; none if it took effect.
     pub refused_by: Option<String>,
     /// How many attempts the record stands for.
@@ -112,12 +112,22 @@ impl AuditEntry {
     }
 }
 
-const fn form(body: &Body) -> Option<&'static str> {
+fn form(body: &Body) -> Option<String> {
     match body {
-        Body::Disclosure(Disclosure::Export {}) => Some("export"),
-        Body::Disclosure(Disclosure::Grant { .. }) => Some("grant"),
-        Body::Disclosure(Disclosure::Dossier { .. }) => Some("dossier"),
-        Body::Disclosure(Disclosure::Transfer { .. }) => Some("transfer"),
+        Body::Disclosure(Disclosure::Export {}) => Some("export".to_owned()),
+        Body::Disclosure(Disclosure::Grant { .. }) => Some("grant".to_owned()),
+        Body::Disclosure(Disclosure::Dossier { .. }) => Some("dossier".to_owned()),
+        Body::Disclosure(Disclosure::Transfer { means }) => Some(format!("transfer ({})", output::word(means))),
+        Body::ConsentGive(body) => Some(output::word(&body.to)),
+        Body::Alteration(Alteration { handling, review }) => {
+            let handling = handling.map(|code| format!("handling {}", output::word(&code)));
+            let review = review.as_ref().map(|day| format!("review {day}"));
+            Some(handling.into_iter().chain(review).collect::<Vec<_>>().join(", "))
+        }
+        Body::Combination(body) => Some(format!("source of a {}", output::word(&body.derivation.how))),
+        Body::Collection(Collection { derivation: Some(derivation), .. }) => Some(format!("a {}", output::word(&derivation.how))),
+        Body::Erasure(Erasure::Propose { .. }) => Some("proposed".to_owned()),
+        Body::Erasure(Erasure::Confirm { .. }) => Some("confirmed".to_owned()),
         _ => None,
     }
 }
@@ -171,7 +181,7 @@ pub(crate) mod tests {
             claimed_time: ClaimedTime::parse("2026-11-23T21:04:05+01:00").unwrap(),
             clock: ClockSource::Os,
             kind: Kind::Disclosure,
-            form: Some("export"),
+            form: Some("export".to_owned()),
             refused_by: None,
             attempts: 1,
             person: Some("nl-om/joost".parse().unwrap()),

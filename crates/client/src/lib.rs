@@ -10,6 +10,7 @@
 //!        ├─ cases     founding, members, commits, grants
 //!        ├─ seal      files to stored objects, resumable
 //!        ├─ open      entry first, then key, then bytes
+//!        ├─ custody   acts that open nothing (hold, consent, erasure, …), and what a chain makes of an exhibit
 //!        ├─ reading   what happened in an own case (entries), proofs of single records (tiles)
 //!        ├─ dossier   what goes to court; an auditor's cosignature attached later
 //!        └─ audit     the whole log, replayed, for auditors; cosigning
@@ -24,6 +25,7 @@ mod cases;
 mod chain;
 mod clear_folder;
 pub mod clock;
+pub mod custody;
 pub mod dossier;
 pub mod durable_file;
 pub mod entries;

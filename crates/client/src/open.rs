@@ -20,6 +20,7 @@ use custodia_core::custody::intent::{ChainSeen, SignedIntent};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::record::Outcome;
 use custodia_core::digest::Blake3Digest;
+use custodia_core::dossier::names_its_source;
 use custodia_core::exhibit::cobblestone::HEADER_LEN;
 use custodia_core::exhibit::file_digest::FileDigester;
 use custodia_core::exhibit::keys::{ExhibitKey, ExhibitKeyCommitment, ReleaseShare, ReleaseShareCommitment};
@@ -32,10 +33,11 @@ use custodia_failpoint::fail_point;
 use futures::StreamExt as _;
 
 use crate::agent::Agent;
+use crate::custody::OnExhibit;
 use crate::error::AgentError;
 use crate::http::{Http, HttpError, to_json};
 use crate::log_view::{Entry, Misbehaviour};
-use crate::reasons::{Draft, Statement};
+use crate::reasons::Statement;
 use crate::seal::object_path;
 use crate::state::{State, acts, head, intake};
 
@@ -118,6 +120,10 @@ impl Agent {
         let json = open_sealed::<AwsLcCipher>(&key, exhibit, &collection.manifest_object, &sealed)?;
         let commitment = ManifestCommitment::from_digest(collection.manifest_commitment);
         let manifest = CommittedManifest::open(json, &commitment, exhibit, case)?;
+        if !names_its_source(&collection, &manifest) {
+            let why = "it names as its source what the collection committed to";
+            return Err(ExhibitError::Misbehaved { part: custodia_core::exhibit::Part::Manifest, why }.into());
+        }
         let plan = manifest.plan();
         if plan.segment_count() != objects.len() as u64 {
             let why = "the manifest's length asks for as many segments as were collected";
@@ -179,28 +185,11 @@ impl Agent {
         purpose: Purpose,
         statement: &Statement,
     ) -> Result<SignedIntent, AgentError> {
-        let file = self.case_file(case).await?;
-        let ring = self.ring(&file).await?;
         let (body, recipients) = match opening {
             Opening::View => (Body::Consultation(Consultation { mode: ViewMode::View }), Vec::new()),
             Opening::Export { recipients } => (Body::Disclosure(Disclosure::Export {}), recipients),
         };
-        let titles = intake::titles(&mut *self.state.connection().await, case).await?;
-        let title = titles.iter().find(|(known, _)| *known == exhibit).map(|(_, title)| title.as_str());
-        self.sign_act(Draft {
-            case,
-            exhibit: Some(exhibit),
-            purpose: Some(purpose),
-            recipients,
-            group: Some(self.group_seen(case).await?),
-            chain_seen: Some(seen),
-            body,
-            statement,
-            case_title: file.title.as_deref(),
-            exhibit_title: title,
-            ring: &ring,
-        })
-        .await
+        self.sign_on_exhibit_after(case, exhibit, seen, OnExhibit { body, purpose: Some(purpose), recipients, statement }).await
     }
 
     /// The exhibits of a case by the case's chain as far as this device has followed it, each with the last record of its own chain.

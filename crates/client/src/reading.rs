@@ -55,8 +55,13 @@ impl Agent {
     pub async fn case_log(&self, case: CaseId) -> Result<CaseLog, AgentError> {
         self.sync().await?;
         self.follow_case(case).await?;
+        self.entries_of(case, case).await
+    }
+
+    /// A chain of an own case, as far as this device has followed it, with the reasons that it can read.
+    pub(crate) async fn entries_of(&self, case: CaseId, chain: impl ChainId) -> Result<CaseLog, AgentError> {
         let rings = self.reading_keys(case).await?;
-        let records = self.records_of(case).await?;
+        let records = self.records_of(chain).await?;
         let believed = self.believed().await?;
         let mut log = CaseLog { entries: Vec::with_capacity(records.len()), erased: Vec::new() };
         for record in &records {

@@ -20,7 +20,7 @@ use custodia_core::exhibit::manifest::{CommittedManifest, FileEntry, Manifest, M
 use custodia_core::exhibit::segment::{ObjectListDigest, SegmentPlan};
 use custodia_core::exhibit::text::MediaType;
 use custodia_core::exhibit::wrap::{GroupShareWrap, wrap};
-use custodia_core::exhibit::{AwsLcCipher, Salt};
+use custodia_core::exhibit::{AwsLcCipher, ExhibitError, Salt};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::time::ClaimedTime;
 use custodia_failpoint::fail_point;
@@ -30,11 +30,12 @@ use tokio::task::JoinSet;
 
 use crate::agent::Agent;
 use crate::clock::{random, random_secret};
+use crate::custody::Source;
 use crate::error::AgentError;
 use crate::http::{Http, HttpError, to_json};
 use crate::reasons::{Draft, Statement};
-use crate::state::head;
 use crate::state::intake::{self, IntakeRow};
+use crate::state::{acts, head};
 use pipeline::{Job, PipelineError, Running};
 use scan::{IntakeError, SourceFile, scan};
 
@@ -96,17 +97,26 @@ impl Agent {
     /// unless everything is stored.
     pub async fn add_exhibit(&self, new: NewExhibit, progress: impl Fn(Progress) + Send + Sync) -> Result<CollectedExhibit, AgentError> {
         crate::reasons::checked(&new.statement)?;
+        new.intake.check().map_err(|rule| ExhibitError::Rejected { rule, file: None })?;
         let sources = new.sources.clone();
         let files = tokio::task::spawn_blocking(move || scan(&sources)).await.map_err(|_| AgentError::Bug)??;
         {
             let _turn = self.group_turn.lock().await;
-            self.catch_up(new.case).await?;
+            Box::pin(self.catch_up(new.case)).await?;
         }
         if !new.fresh
             && let Some(collected) = self.collected_before(&new, &files).await?
         {
             return Ok(collected);
         }
+        let source = match new.intake.derived_from {
+            None => None,
+            Some(from) => {
+                let source = self.source(new.case, from).await?;
+                self.check_source_handling(&source, handling(new.intake.handling)).await?;
+                Some(source)
+            }
+        };
         let row = self.begin_or_resume(&new, &files).await?;
         fail_point!("agent.intake.begun");
         let plan = SegmentPlan::new(files.iter().map(|file| file.size).sum())?;
@@ -116,14 +126,15 @@ impl Agent {
 
         let (objects, sealed_bytes, digests) = self.seal_and_store(&row, &key, plan, files.clone(), progress).await?;
         let entries = files.iter().zip(&digests).map(|(file, digest)| describe(file, digest)).collect();
-        let manifest = Manifest::new(row.exhibit, new.case, ManifestSalt::from_bytes(random()), new.intake.clone(), entries)?;
+        let salt = ManifestSalt::from_bytes(random());
+        let manifest = Manifest::new(row.exhibit, new.case, salt, new.intake.clone(), entries)?;
         let (manifest, commitment) = CommittedManifest::new(manifest)?;
         let (manifest_object, object) = manifest.seal::<AwsLcCipher>(&key, &Salt::from_bytes(random()))?;
         self.link()?.http.put_object(&object_path(new.case, row.exhibit, manifest_object), object.into()).await?;
 
         fail_point!("agent.manifest.stored");
-        let stored = Stored { objects, sealed_bytes, manifest_object, commitment };
-        self.collect(&new, &row, (&group, &release, &key), stored).await
+        let stored = Stored { objects, sealed_bytes, manifest_object, manifest, salt, commitment, source };
+        Box::pin(self.collect(&new, &row, (&group, &release, &key), stored)).await
     }
 
     /// The exhibit as which this device collected the same files, unchanged, into the same case: a run that ended before it could say so.
@@ -235,6 +246,10 @@ impl Agent {
         let place = GroupShareWrap { case: new.case, version: RingVersion(ring.version), exhibit: row.exhibit };
         let wrapped = wrap::<AwsLcCipher, _>(&place, &ring.key, group, &Salt::from_bytes(random()))?;
         let title = new.intake.title.as_str().to_owned();
+        let (derivation, source) = match &stored.source {
+            None => (None, None),
+            Some(source) => Some(self.sign_source(source, row.exhibit, &stored.salt, &new.statement).await?).unzip(),
+        };
         let body = Collection {
             manifest_commitment: *stored.commitment.digest(),
             manifest_object: stored.manifest_object,
@@ -246,7 +261,7 @@ impl Agent {
             ring_version: ring.version,
             handling: handling(new.intake.handling),
             review: new.intake.review_date.to_string(),
-            derivation: None,
+            derivation,
         };
         let intent = self
             .sign_act(Draft {
@@ -268,9 +283,16 @@ impl Agent {
             objects: stored.objects,
             release_share: Base64(row.release_share.expose().to_vec()),
             group_share: Base64(wrapped.as_bytes().to_vec()),
+            source: source.as_ref().map(|source| source.text().to_owned()),
         };
         let path = format!("/v1/cases/{}/exhibits/{}", new.case, row.exhibit);
-        intake::put_exhibit(&mut *self.state.connection().await, row.exhibit, new.case, &title, None).await?;
+        {
+            let mut connection = self.state.connection().await;
+            intake::put_exhibit(&mut connection, row.exhibit, new.case, &title, Some(stored.manifest.json())).await?;
+            if let Some(source) = &source {
+                acts::insert(&mut connection, source).await?;
+            }
+        }
         let entry = self.enter(&intent, path, to_json(&request)?).await?;
         Ok(CollectedExhibit { exhibit: row.exhibit, index: entry.index, before: false })
     }
@@ -281,7 +303,11 @@ struct Stored {
     objects: Vec<Blake3Digest>,
     sealed_bytes: u64,
     manifest_object: Blake3Digest,
+    manifest: CommittedManifest,
+    salt: ManifestSalt,
     commitment: ManifestCommitment,
+    /// What the exhibit was made from.
+    source: Option<Source>,
 }
 
 async fn upload(http: Http, path: String, object: Bytes, slot: tokio::sync::OwnedSemaphorePermit) -> Result<(), HttpError> {

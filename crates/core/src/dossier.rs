@@ -5,11 +5,25 @@
 pub mod chain;
 pub mod registry;
 
+use crate::custody::body::{Collection, DerivedHow, derivation_commitment};
+use crate::exhibit::manifest::Manifest;
 use crate::ids::{CaseId, ExhibitId, PersonId};
 use crate::time::ClaimedTime;
 
 /// The version of `dossier.json` that this code makes and reads.
 pub const VERSION: u32 = 1;
+
+/// Whether a manifest names as its source exactly the exhibit that the collection commits to, or both name none.
+pub fn names_its_source(collection: &Collection, manifest: &Manifest) -> bool {
+    match (&collection.derivation, manifest.intake().derived_from) {
+        (None, None) => true,
+        (Some(derivation), Some(from)) => {
+            let other = derivation_commitment(manifest.salt().as_bytes(), from.exhibit);
+            derivation.how == DerivedHow::from(from.how) && derivation.other == other
+        }
+        _ => false,
+    }
+}
 
 /// Whether a dossier holds the files themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -106,5 +120,55 @@ pub mod paths {
     /// Inclusion proofs of its records.
     pub fn chain_proofs(exhibit: ExhibitId) -> String {
         format!("custody/exhibits/{exhibit}/chain.proof")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::custody::body::{Derivation, Handling};
+    use crate::digest::{Blake3Digest, Sha256Digest};
+    use crate::exhibit::file_digest::FileDigests;
+    use crate::exhibit::intake::Intake;
+    use crate::exhibit::manifest::{FileEntry, ManifestSalt};
+    use crate::exhibit::text::MediaType;
+
+    fn collection(derivation: Option<Derivation>) -> Collection {
+        let digest = Sha256Digest::of(&[]);
+        Collection {
+            manifest_commitment: digest,
+            manifest_object: Blake3Digest::of(b""),
+            objects: 1,
+            objects_digest: digest,
+            sealed_bytes: 1,
+            exhibit_key_commitment: digest,
+            release_share_commitment: digest,
+            ring_version: 1,
+            handling: Handling::H1,
+            review: "2031-01-01".to_owned(),
+            derivation,
+        }
+    }
+
+    #[test]
+    fn a_source_counts_only_if_manifest_and_collection_name_the_same() {
+        let salt = ManifestSalt::from_bytes([4; 32]);
+        let mut intake: Intake = serde_json::from_str(include_str!("../../../tests/vectors/exhibit/intake.json")).unwrap();
+        let source = intake.derived_from.unwrap().exhibit;
+        let manifest = |intake: &Intake| {
+            let file = FileEntry::new(b"a", MediaType::parse("text/plain").unwrap(), &FileDigests::of(b"a"), None);
+            let (exhibit, case) = (ExhibitId::from_bytes([1; 16]), CaseId::from_bytes([2; 16]));
+            Manifest::new(exhibit, case, salt, intake.clone(), vec![file]).unwrap()
+        };
+        let named = manifest(&intake);
+        let extract = |salt: [u8; 32], exhibit| Derivation { how: DerivedHow::Extract, other: derivation_commitment(&salt, exhibit) };
+        assert!(names_its_source(&collection(Some(extract([4; 32], source))), &named));
+        let copy = Derivation { how: DerivedHow::Copy, ..extract([4; 32], source) };
+        for other in [Some(copy), Some(extract([5; 32], source)), Some(extract([4; 32], ExhibitId::from_bytes([9; 16]))), None] {
+            assert!(!names_its_source(&collection(other), &named));
+        }
+        intake.derived_from = None;
+        assert!(names_its_source(&collection(None), &manifest(&intake)));
+        assert!(!names_its_source(&collection(Some(extract([4; 32], source))), &manifest(&intake)));
     }
 }

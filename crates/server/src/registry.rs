@@ -61,8 +61,12 @@ impl Mirror {
     pub fn device_facts(&self, id: Sha256Digest, time: LogTime) -> Option<(DeviceFacts, bool)> {
         let certificate = self.certificate(id)?;
         let standing = self.standing(id, time);
-        let facts =
-            DeviceFacts { good_standing: standing == Standing::Good, role: certificate.role(), office: certificate.office().clone() };
+        let facts = DeviceFacts {
+            good_standing: standing == Standing::Good,
+            role: certificate.role(),
+            office: certificate.office().clone(),
+            person: certificate.person().clone(),
+        };
         Some((facts, matches!(standing, Standing::Revoked(_))))
     }
 

@@ -42,6 +42,8 @@ pub(crate) enum Attachment {
     Grant { jws: String },
     /// `collection`.
     Intake(Intake),
+    /// `combination`: the source's record of the collection just before it.
+    Source,
 }
 
 /// A commit with its Welcome and ring row.

@@ -22,6 +22,9 @@ use crate::strangers::Strangers;
 use crate::tls;
 use crate::vault::Vault;
 
+/// How long objects of an erased exhibit that could not be deleted are left before it is tried again.
+const DELETE_AGAIN: Duration = Duration::from_mins(10);
+
 /// A vault's server.
 #[derive(Debug)]
 pub struct Server;
@@ -33,6 +36,7 @@ pub struct Running {
     handle: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     sequencing: JoinHandle<()>,
+    deleting: JoinHandle<()>,
     vault: Arc<Vault>,
 }
 
@@ -60,6 +64,7 @@ impl Running {
         let ended = self.serving.await.unwrap_or_else(|_| Err(std::io::Error::other("the server's task ended")));
         // Every request has its answer by now: no act waits.
         self.sequencing.abort();
+        self.deleting.abort();
         self.vault.store.close().await;
         ended.map_err(StartError::io("serve on", Path::new("the listening address")))
     }
@@ -126,6 +131,7 @@ impl Server {
         let shared =
             web::Data::new(Shared { vault: Arc::clone(&vault), authorities, strangers: Strangers::new(config.limits.refused_per_minute) });
         let sequencing = tokio::spawn(waiting.run(Arc::clone(&vault)));
+        let deleting = tokio::spawn(delete_erased(Arc::clone(&vault)));
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(http::configure))
             .workers(config.limits.workers)
             .client_request_timeout(Duration::from_secs(10))
@@ -137,7 +143,15 @@ impl Server {
         let server = server.map_err(StartError::io("listen on", Path::new(&addr.to_string())))?.run();
         let handle = server.handle();
         tracing::info!(server.address = %addr, log.origin = %config.origin, "the server takes requests");
-        Ok(Running { addr, handle, serving: tokio::spawn(server), sequencing, vault })
+        Ok(Running { addr, handle, serving: tokio::spawn(server), sequencing, deleting, vault })
+    }
+}
+
+/// An erasure deletes its objects once it is durable; what a crash or an unreachable store left is deleted by this, now and ever again.
+async fn delete_erased(vault: Arc<Vault>) {
+    loop {
+        vault.delete_erased_objects().await;
+        tokio::time::sleep(DELETE_AGAIN).await;
     }
 }
 

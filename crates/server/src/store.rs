@@ -49,9 +49,13 @@ impl Store {
         let backend = if url.starts_with("sqlite:") { Backend::Sqlite } else { Backend::Postgres };
         let options: AnyConnectOptions = url.parse()?;
         let setup: &'static [&'static str] = match backend {
-            Backend::Sqlite => {
-                &["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 10000"]
-            }
+            Backend::Sqlite => &[
+                "PRAGMA journal_mode = WAL",
+                "PRAGMA synchronous = FULL",
+                "PRAGMA foreign_keys = ON",
+                "PRAGMA secure_delete = ON",
+                "PRAGMA busy_timeout = 10000",
+            ],
             Backend::Postgres => &["SET synchronous_commit = on"],
         };
         let pool = AnyPoolOptions::new()

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
+use custodia_core::custody::body::Collection;
 use custodia_core::custody::record::Outcome;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::dossier::chain::{self, ChainInput, ShownAct};
 use custodia_core::dossier::registry::RegistryAt;
-use custodia_core::dossier::{Files, Index, paths};
+use custodia_core::dossier::{Files, Index, names_its_source, paths};
 use custodia_core::exhibit::file_digest::FileDigests;
 use custodia_core::exhibit::keys::ReasonKey;
 use custodia_core::exhibit::manifest::{CommittedManifest, Manifest, ManifestCommitment};
@@ -72,8 +73,11 @@ pub(crate) fn check<R: Read + Seek>(archive: &mut Archive<R>, context: &Context<
     };
     let output = chain::check(&input, context.checkpoint, context.registry);
     findings.extend(output.findings);
-    let commitment = output.collection.map(|collection| ManifestCommitment::from_digest(collection.manifest_commitment));
+    let commitment = output.collection.as_ref().map(|collection| ManifestCommitment::from_digest(collection.manifest_commitment));
     let manifest = check_manifest(archive, context, commitment.as_ref(), &mut findings)?;
+    if let (Some(manifest), Some(collection)) = (&manifest, &output.collection) {
+        check_source(collection, manifest, &mut findings);
+    }
     if let Some(manifest) = &manifest {
         check_files(archive, context, manifest, &mut findings)?;
     }
@@ -107,6 +111,20 @@ fn check_manifest<R: Read + Seek>(
             findings.push(Finding::failed("EXH-01", "manifest", error.to_string()));
             Ok(None)
         }
+    }
+}
+
+fn check_source(collection: &Collection, manifest: &Manifest, findings: &mut Vec<Finding>) {
+    match manifest.intake().derived_from {
+        _ if !names_its_source(collection, manifest) => {
+            let text = "the exhibit from which it was made is not the one that the collection commits to";
+            findings.push(Finding::failed("EXH-04", "manifest", text));
+        }
+        Some(from) => {
+            let text = format!("it is a {} of exhibit {}, as the collection commits to", from.how.as_str(), from.exhibit);
+            findings.push(Finding::passed("EXH-04", "manifest", text));
+        }
+        None => {}
     }
 }
 

@@ -35,9 +35,9 @@ pub enum Command {
         /// By when keeping it is reviewed, YYYY-MM-DD.
         #[arg(long)]
         review: String,
-        /// The case of which this is a restricted part.
+        /// The case of which this is a restricted part, with members of its own: id, the beginning of it, or title.
         #[arg(long)]
-        parent: Option<CaseId>,
+        parent: Option<String>,
         #[command(flatten)]
         reason: Reason,
     },
@@ -87,6 +87,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
     match command {
         Command::Create { title, review, parent, reason } => {
             let review = CalendarDate::parse(&review).map_err(|error| Failure::usage(format!("--review: {error}"), ""))?;
+            let parent = match parent {
+                Some(parent) => Some(find_case(&agent, &parent).await?),
+                None => None,
+            };
             let case = agent.create_case(NewCase { title, statement: reason.into(), review, parent }).await?;
             note("The case is founded, with the recovery device of your office as a visible member.");
             say(&case.to_string());
@@ -130,26 +134,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             note(&format!("{person} is a member."));
             Ok(())
         }
-        Command::Remove { case, person, reason } => {
-            let case = find_case(&agent, &case).await?;
-            agent.refresh(case).await?;
-            let devices: Vec<Sha256Digest> =
-                agent.members(case).await?.iter().filter(|member| member.person == person).map(|member| member.certificate).collect();
-            if devices.is_empty() && agent.was_removed(case, &person).await? {
-                note(&format!("{person} is removed already; nothing was done."));
-                return Ok(());
-            }
-            if devices.is_empty() {
-                return Err(Failure::new(
-                    Exit::NotFound,
-                    format!("{person} is not a member of this case"),
-                    "`custodia case show` lists its members.",
-                ));
-            }
-            agent.remove_members(case, devices, &reason.into()).await?;
-            note(&format!("{person} is removed. What they had opened they may have kept; nothing else opens for them any more."));
-            Ok(())
-        }
+        Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, &person, reason).await,
         Command::Leave { case, reason } => {
             let case = find_case(&agent, &case).await?;
             if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
@@ -161,6 +146,26 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             Ok(())
         }
     }
+}
+
+async fn remove(agent: &Agent, case: CaseId, person: &PersonId, reason: Reason) -> Result<(), Failure> {
+    agent.refresh(case).await?;
+    let devices: Vec<Sha256Digest> =
+        agent.members(case).await?.iter().filter(|member| member.person == *person).map(|member| member.certificate).collect();
+    if devices.is_empty() && agent.was_removed(case, person).await? {
+        note(&format!("{person} is removed already; nothing was done."));
+        return Ok(());
+    }
+    if devices.is_empty() {
+        return Err(Failure::new(
+            Exit::NotFound,
+            format!("{person} is not a member of this case"),
+            "`custodia case show` lists its members.",
+        ));
+    }
+    agent.remove_members(case, devices, &reason.into()).await?;
+    note(&format!("{person} is removed. What they had opened they may have kept; nothing else opens for them any more."));
+    Ok(())
 }
 
 async fn list(agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
@@ -187,16 +192,32 @@ async fn list(agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
 async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<(), Failure> {
     agent.refresh(case).await?;
     let members = agent.members(case).await?;
-    let title = agent.cases().await?.into_iter().find(|row| row.id == case).and_then(|row| row.title);
+    let cases = agent.cases().await?;
+    let title = |id: CaseId| cases.iter().find(|row| row.id == id).and_then(|row| row.title.clone());
+    let parent = agent.parent_of(case).await?;
+    let mut parts = Vec::new();
+    for other in cases.iter().filter(|other| other.standing == Standing::Member) {
+        if agent.parent_of(other.id).await? == Some(case) {
+            parts.push(other.id);
+        }
+    }
     if options.json {
         let rows: Vec<_> = members
             .iter()
             .map(|member| serde_json::json!({"person": member.person, "role": member.role.as_str(), "device": member.label, "certificate": member.certificate}))
             .collect();
-        say(&serde_json::json!({"case": case, "title": title, "members": rows}).to_string());
+        let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows});
+        say(&shown.to_string());
         return Ok(());
     }
-    say(&format!("{case}  {}", title.as_deref().map_or_else(String::new, printable)));
+    let named = |id: CaseId| format!("{id}  {}", title(id).as_deref().map_or_else(String::new, printable));
+    say(&named(case));
+    if let Some(parent) = parent {
+        say(&format!("a restricted part of {}", named(parent)));
+    }
+    for part in parts {
+        say(&format!("its restricted part {}", named(part)));
+    }
     let row = |member: &custodia_client::MemberRow| {
         vec![member.person.to_string(), member.role.to_string(), printable(&member.label), member.certificate.to_string()[..16].to_owned()]
     };

@@ -1,47 +1,33 @@
 //! `custodia exhibit …`: evidence is taken in, listed, opened, written out.
 
+mod acts;
+
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use custodia_client::http::HttpError;
 use custodia_client::open::{OpenedExhibit, Opening};
 use custodia_client::seal::{NewExhibit, Progress};
-use custodia_client::{Agent, AgentError};
+use custodia_client::{Agent, AgentError, Statement};
 use custodia_core::custody::kind::Purpose;
-use custodia_core::exhibit::intake::Intake;
 use custodia_core::exhibit::path;
 use custodia_core::ids::{CaseId, ExhibitId};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Reason, agent_in_touch, find_case, read_text};
+use super::intake::{self, Flags, TEMPLATE};
+use super::{Reason, agent_in_touch, find_case};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
 use crate::terminal::{note, printable, printable_path, say, table};
 
-/// An empty intake form with every field explained.
-const TEMPLATE: &str = include_str!("../../intake-form.toml");
-
 /// Commands of evidence.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Print an empty intake form (TOML) with every field explained.
-    Template,
     /// Take files or folders in as one exhibit. Interrupted, the same command goes on where it stopped.
-    Add {
-        /// The case: id, the beginning of it, or title.
-        case: String,
-        /// Files and folders.
-        #[arg(required = true)]
-        sources: Vec<PathBuf>,
-        /// The filled-in intake form.
-        #[arg(long)]
-        form: PathBuf,
-        /// Begin anew even if an intake of the same files was interrupted.
-        #[arg(long)]
-        fresh: bool,
-        #[command(flatten)]
-        reason: Reason,
-    },
+    ///
+    /// What is recorded about it is given by a form, by flags (which override the form), or, at a terminal with neither, by questions.
+    Add(Box<Add>),
     /// List the exhibits of a case.
     List {
         /// The case.
@@ -80,42 +66,50 @@ pub enum Command {
         #[command(flatten)]
         reason: Reason,
     },
+    #[command(flatten)]
+    Act(acts::Command),
+}
+
+/// Options of an intake.
+#[derive(Args)]
+pub struct Add {
+    /// The case: id, the beginning of it, or title.
+    #[arg(required_unless_present = "template")]
+    case: Option<String>,
+    /// Files and folders.
+    #[arg(required_unless_present = "template")]
+    sources: Vec<PathBuf>,
+    /// Print an empty intake form (TOML) with every field explained, and do nothing else.
+    #[arg(long, exclusive = true)]
+    template: bool,
+    /// The filled-in intake form.
+    #[arg(long)]
+    form: Option<PathBuf>,
+    /// Ask nothing, even at a terminal.
+    #[arg(long)]
+    no_input: bool,
+    /// Begin anew even if an intake of the same files was interrupted.
+    #[arg(long)]
+    fresh: bool,
+    /// Why: one or more sentences, sealed to the case's members and auditors.
+    #[arg(long, required_unless_present = "template")]
+    reason: Option<String>,
+    /// File number or legal reference.
+    #[arg(long)]
+    reference: Option<String>,
+    #[command(flatten)]
+    intake: Flags,
 }
 
 /// Runs a command of evidence.
 pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
-    if let Command::Template = command {
-        say(TEMPLATE.trim_end());
-        return Ok(());
+    if let Command::Add(new) = command {
+        return add(*new, options).await;
     }
-    // A form that cannot be read is refused before anything is asked of the server.
-    let intake = match &command {
-        Command::Add { form, .. } => Some(read_form(form)?),
-        _ => None,
-    };
     let agent = agent_in_touch(options).await?;
-    match (command, intake) {
-        (Command::Add { case, sources, fresh, reason, .. }, Some(intake)) => {
-            let case = find_case(&agent, &case).await?;
-            agent.refresh(case).await?;
-            let bar = bar("sealing and storing");
-            let new = NewExhibit { case, sources, intake, statement: reason.into(), fresh };
-            let collected = agent.add_exhibit(new, |progress| show_progress(&bar, progress)).await;
-            bar.finish_and_clear();
-            let collected = collected?;
-            if collected.before {
-                let index = collected.index;
-                note(&format!(
-                    "These files, unchanged, were collected before, as record {index}; nothing was done. --fresh makes another exhibit."
-                ));
-            } else {
-                note(&format!("Sealed and stored; the collection is record {} of the log.", collected.index));
-            }
-            say(&collected.exhibit.to_string());
-            Ok(())
-        }
-        (Command::List { case }, _) => list(&agent, find_case(&agent, &case).await?, options).await,
-        (Command::Open { case, exhibit, file, purpose, reason }, _) => {
+    match command {
+        Command::List { case } => list(&agent, find_case(&agent, &case).await?, options).await,
+        Command::Open { case, exhibit, file, purpose, reason } => {
             let case = find_case(&agent, &case).await?;
             let exhibit = find_exhibit(&agent, case, &exhibit).await?;
             let opened = agent.open_exhibit(case, exhibit, Opening::View, purpose, &reason.into()).await?;
@@ -132,7 +126,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 }
             }
         }
-        (Command::Export { case, exhibit, to, recipients, purpose, reason }, _) => {
+        Command::Export { case, exhibit, to, recipients, purpose, reason } => {
             refuse_existing(&to)?;
             let case = find_case(&agent, &case).await?;
             let exhibit = find_exhibit(&agent, case, &exhibit).await?;
@@ -146,17 +140,44 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             }
             Ok(())
         }
-        (Command::Template | Command::Add { .. }, _) => Ok(()),
+        Command::Act(command) => acts::run(command, &agent, options).await,
+        Command::Add(_) => Ok(()),
     }
 }
 
-fn read_form(form: &Path) -> Result<Intake, Failure> {
-    toml::from_str(&read_text(form)?).map_err(|error| {
-        Failure::usage(
-            format!("{}: {error}", printable_path(form)),
-            "`custodia exhibit template` prints a form with every field explained.",
-        )
-    })
+async fn add(new: Add, options: &DeviceOptions) -> Result<(), Failure> {
+    let (Some(case), Some(reason)) = (new.case, new.reason) else {
+        say(TEMPLATE.trim_end());
+        return Ok(());
+    };
+    // What was given is judged, and what nobody can be asked for is missed, before anything is asked of the server.
+    let given = intake::given(new.form.as_deref(), &new.intake)?;
+    if given.is_none() && (new.no_input || !std::io::stdin().is_terminal()) {
+        return Err(intake::nothing_given());
+    }
+    let agent = agent_in_touch(options).await?;
+    let case = find_case(&agent, &case).await?;
+    agent.refresh(case).await?;
+    let intake = match given {
+        Some(intake) => intake,
+        None => intake::ask(&mut std::io::stdin().lock(), &mut std::io::stderr().lock())?,
+    };
+    let bar = bar("sealing and storing");
+    let statement = Statement { reason, reference: new.reference };
+    let new = NewExhibit { case, sources: new.sources, intake, statement, fresh: new.fresh };
+    let collected = agent.add_exhibit(new, |progress| show_progress(&bar, progress)).await;
+    bar.finish_and_clear();
+    let collected = collected?;
+    if collected.before {
+        let index = collected.index;
+        note(&format!(
+            "These files, unchanged, were collected before, as record {index}; nothing was done. --fresh makes another exhibit."
+        ));
+    } else {
+        note(&format!("Sealed and stored; the collection is record {} of the log.", collected.index));
+    }
+    say(&collected.exhibit.to_string());
+    Ok(())
 }
 
 fn refuse_existing(target: &Path) -> Result<(), Failure> {

@@ -166,25 +166,35 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
     Ok(Work { case, exhibits: ids })
 }
 
+/// What the rules hold up: a handling code without consent, an erasure under a hold.
+pub fn custody(stage: &Stage, work: &Work) -> Result<(), Failure> {
+    stage.part("Handling codes and holds are kept");
+    let (case, exhibit) = (work.case.as_str(), work.exhibits[0].as_str());
+    let act = |words: &[&'static str]| [&["exhibit", words[0], case, exhibit], &words[1..]].concat();
+    stage.ok("joost", &act(&["alter", "--handling", "H1", "--reason", "The source asks for it"]))?;
+    let dossier = dossier_words(work, &stage.path("too-early.zip"));
+    let said = stage.refused("joost", &dossier, Exit::NotPermitted)?;
+    tell(&format!("An exhibit of code H1 goes into no dossier: {}", said.lines().next().unwrap_or_default()));
+    stage.ok("joost", &act(&["consent", "--to", "judicial-use", "--reason", "The source agreed"]))?;
+    stage.ok("ana", &act(&["hold", "--reason", "Needed in a trial in Romania"]))?;
+    let erase = act(&["erase", "--purpose", "investigation", "--reason", "No longer needed here"]);
+    let said = stage.refused("joost", &erase, Exit::NotPermitted)?;
+    let rule = said.lines().next().and_then(|line| line.split(". ").next()).unwrap_or_default();
+    tell(&format!("Its office consented, so now it may. Ana placed a hold, and Joost cannot have it erased: {rule}"));
+    Ok(())
+}
+
+fn dossier_words(work: &Work, target: &str) -> Vec<String> {
+    let words = ["dossier", "make", &work.case, &work.exhibits[0], "--to", target, "--recipient", "Court of first instance"];
+    let why = ["--purpose", "trial", "--reason", "Indictment 0000/2026"];
+    words.into_iter().chain(why).map(str::to_owned).collect()
+}
+
 /// A judge verifies a dossier offline, an auditor replays the log.
 pub fn judge(stage: &Stage, work: &Work) -> Result<(), Failure> {
     stage.part("A dossier goes to court; the judge trusts nobody for it");
     let (dossier, trust) = (stage.path("dossier.zip"), stage.path("judge-trust.toml"));
-    let words = [
-        "dossier",
-        "make",
-        &work.case,
-        &work.exhibits[0],
-        "--to",
-        &dossier,
-        "--recipient",
-        "Court of first instance",
-        "--purpose",
-        "trial",
-        "--reason",
-        "Indictment 0000/2026",
-    ];
-    stage.ok("joost", &words)?;
+    stage.ok("joost", &dossier_words(work, &dossier))?;
     let verdict = stage.verdict(&dossier, &trust, 3)?;
     if !verdict.starts_with("INDETERMINATE") {
         return Err(failed(&format!("a fresh dossier was to be INDETERMINATE: {verdict}")));

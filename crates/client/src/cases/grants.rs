@@ -23,13 +23,14 @@ use custodia_core::exhibit::AwsLcCipher;
 use custodia_core::exhibit::keys::{GroupShare, RingKey, RingVersion as WrapVersion};
 use custodia_core::exhibit::wrap::{GroupShareWrap, WrappedSecret, unwrap};
 use custodia_core::group::context::{RingVersion, ring_commitment};
-use custodia_core::identity::{Certificate, CertificateId};
-use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::identity::{Certificate, CertificateId, Role};
+use custodia_core::ids::{CaseId, ExhibitId, PersonId};
 use custodia_core::jws::{self, Typ, UnverifiedJws};
 use custodia_core::secret::Secret32;
 use custodia_failpoint::fail_point;
 use zeroize::Zeroizing;
 
+use super::MemberRow;
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::hpke::{self, SealingKeyPair};
@@ -102,6 +103,7 @@ impl Agent {
         file: &CaseFile,
         adds: &[Add],
         chosen: &[ExhibitId],
+        purpose: Purpose,
         statement: &Statement,
         ring: &Ring,
     ) -> Result<Vec<(SignedIntent, GrantUpload)>, AgentError> {
@@ -137,30 +139,39 @@ impl Agent {
             };
             let grant = self.sign_grant(file.id, &recipient, &rings, &shares)?;
             for (exhibit, _) in &exhibits {
-                let intent = self.disclose_grant(file, *exhibit, &recipient, &grant, statement, ring).await?;
+                let intent = self.disclose_grant(file, *exhibit, &recipient, &grant, (purpose, statement), ring).await?;
                 all.push((intent.clone(), GrantUpload { intent: intent.text().to_owned(), grant: grant.clone() }));
             }
         }
         Ok(all)
     }
 
-    /// Grants exhibits to a member who could not open them, each with a disclosure of its own.
+    /// Grants exhibits to a member who could not open them: to all devices of the person in the case, and to the recovery devices of the
+    /// person's office, each with a disclosure of its own.
     ///
     /// # Errors
-    /// [`AgentError::NoKey`] for an exhibit that this device cannot open itself; what a rule or the server refuses.
+    /// [`AgentError::NotEligible`] for a person who is no member, [`AgentError::NoKey`] for an exhibit that this device cannot open itself; what a
+    /// rule or the server refuses.
     pub async fn grant_exhibits(
         &self,
         case: CaseId,
-        device: Sha256Digest,
+        person: &PersonId,
         exhibits: &[ExhibitId],
+        purpose: Purpose,
         statement: &Statement,
     ) -> Result<(), AgentError> {
         let _turn = self.group_turn.lock().await;
         self.catch_up(case).await?;
         let file = self.case_file(case).await?;
         let ring = self.ring(&file).await?;
-        let joined = [Add { certificate: device, terms: Terms::Chosen }];
-        for (intent, upload) in self.grants_for(&file, &joined, exhibits, statement, &ring).await? {
+        let members = self.members(case).await?;
+        if !members.iter().any(|member| member.person == *person) {
+            return Err(AgentError::NotEligible("the person who is to receive the exhibits is no member of the case"));
+        }
+        let recovers = |member: &&MemberRow| member.role == Role::Recovery && member.person.office() == person.office();
+        let receiving = members.iter().filter(|member| member.person == *person || recovers(member));
+        let adds: Vec<Add> = receiving.map(|member| Add { certificate: member.certificate, terms: Terms::Chosen }).collect();
+        for (intent, upload) in self.grants_for(&file, &adds, exhibits, purpose, statement, &ring).await? {
             self.enter(&intent, format!("/v1/cases/{case}/grants"), crate::http::to_json(&upload)?).await?;
         }
         Ok(())
@@ -206,14 +217,14 @@ impl Agent {
         exhibit: ExhibitId,
         recipient: &Certificate,
         grant: &str,
-        statement: &Statement,
+        (purpose, statement): (Purpose, &Statement),
         ring: &Ring,
     ) -> Result<SignedIntent, AgentError> {
         self.follow_exhibit(file.id, exhibit).await?;
         self.sign_act(Draft {
             case: file.id,
             exhibit: Some(exhibit),
-            purpose: Some(Purpose::Investigation),
+            purpose: Some(purpose),
             recipients: vec![recipient.person().to_string()],
             group: Some(self.group_seen(file.id).await?),
             chain_seen: Some(self.chain_seen(exhibit).await?),

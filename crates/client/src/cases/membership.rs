@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use custodia_api::messages::{ChangeMembers, ClaimKeyPackages, ClaimedKeyPackages};
 use custodia_core::custody::body::{Add, Body, MemberChange, Nothing, Terms};
 use custodia_core::custody::intent::SignedIntent;
-use custodia_core::custody::kind::Kind;
+use custodia_core::custody::kind::{Kind, Purpose};
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
@@ -197,7 +197,7 @@ impl Agent {
                 ring: &ring,
             })
             .await?;
-        let granted = self.grants_for(&file, &planned.adds, &chosen, statement, &ring).await?;
+        let granted = self.grants_for(&file, &planned.adds, &chosen, Purpose::Investigation, statement, &ring).await?;
         let request = ChangeMembers {
             intent: intent.text().to_owned(),
             commit: Base64(prepared.commit),

@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use custodia_core::custody::body::Consent;
 use custodia_core::custody::record::Part;
+use custodia_core::dossier::chain::ChainInput;
 use custodia_core::exhibit::file_digest::FileDigests;
 use custodia_core::exhibit::manifest::{CommittedManifest, FileEntry, Manifest, ManifestSalt};
 use custodia_core::exhibit::text::MediaType;
+use custodia_core::finding::Status;
 use custodia_core::log::{CosignatureTime, Cosigner, VerifiedCheckpoint};
 use ed25519_dalek::SigningKey;
 
@@ -281,6 +284,43 @@ fn an_older_checkpoint_and_another_logs_registry_are_not_attached() {
     let refused = attach::merged(&present, &older, &world.signer.log_key());
     assert!(matches!(refused, Err(DossierError::TooOld { size: 4, last: 7 })), "{refused:?}");
     assert!(attach::same_registry(&present, &custody(&other, 3)).is_err(), "offices with other keys");
+}
+
+#[test]
+fn an_act_that_the_chains_own_rules_refuse_is_reported_to_the_judge() {
+    let broken = |handling, consents: &[ConsentTo]| -> Vec<String> {
+        let mut world = World::new();
+        world.act(world.founding(), false);
+        let mut collection = world.collection(manifest().1);
+        let Body::Collection(body) = &mut collection.body else { panic!("a collection") };
+        body.handling = handling;
+        world.act(collection, false);
+        for &to in consents {
+            let mut consent = world.disclosure(Disclosure::Export {});
+            (consent.purpose, consent.body) = (None, Body::ConsentGive(Consent { to }));
+            world.act(consent, false);
+        }
+        let payload = Sha256Digest::of(&[b"payload"]);
+        world.act(world.disclosure(Disclosure::Dossier { payload }), false);
+        let (views, registry) = (world.exhibit_records(), world.registry_records());
+        let proofs: Vec<_> = views.iter().map(|view| world.proof(view.index)).collect();
+        let checkpoint = world.checkpoint();
+        let last = world.proof(registry.last().unwrap().index);
+        let (registry, _) = custodia_core::dossier::registry::replay(&registry, &last, &checkpoint, world.pin);
+        let input = ChainInput { exhibit: EXHIBIT, case: CASE, origin: ORIGIN, views: &views, proofs: &proofs, payload };
+        let findings = custodia_core::dossier::chain::check(&input, &checkpoint, &registry).findings;
+        findings
+            .iter()
+            .filter(|finding| finding.status != Status::Passed)
+            .map(|finding| format!("{} {}", finding.check, finding.text))
+            .collect()
+    };
+    assert_eq!(broken(Handling::H0, &[]), [""; 0]);
+    assert_eq!(broken(Handling::H1, &[ConsentTo::JudicialUse]), [""; 0]);
+    for consents in [&[][..], &[ConsentTo::Onward]] {
+        let broken = broken(Handling::H1, consents);
+        assert!(matches!(broken.as_slice(), [one] if one.starts_with("CHN-05") && one.contains("ACC-06")), "{broken:?}");
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn cells(entry: &AuditEntry) -> [String; 22] {
         entry.claimed_time.as_str().to_owned(),
         word(&entry.clock),
         entry.kind.to_string(),
-        line(entry.form),
+        line(entry.form.as_deref()),
         outcome(entry).to_owned(),
         line(entry.refused_by.as_deref()),
         entry.attempts.to_string(),
@@ -89,7 +89,7 @@ fn shown(value: Option<&impl ToString>) -> String {
 }
 
 /// The word that a fieldless value has in JSON.
-fn word(value: &impl serde::Serialize) -> String {
+pub(super) fn word(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -120,7 +120,7 @@ pub fn to_table(entries: &[AuditEntry]) -> String {
 
 fn row(entry: &AuditEntry) -> [String; 10] {
     let dash = |text: String| if text.is_empty() { "-".to_owned() } else { display(text.as_bytes()) };
-    let act = entry.form.map_or_else(|| entry.kind.to_string(), |form| format!("{} ({form})", entry.kind));
+    let act = entry.form.as_ref().map_or_else(|| entry.kind.to_string(), |form| format!("{} ({form})", entry.kind));
     let repeated = if entry.attempts > 1 { format!(" x{}", entry.attempts) } else { String::new() };
     let outcome = entry.refused_by.as_ref().map_or_else(|| outcome(entry).to_owned(), |rule| format!("refused by {rule}{repeated}"));
     let name = entry.name.clone().unwrap_or_default();

@@ -193,6 +193,14 @@ pub async fn put_exhibit(
     Ok(())
 }
 
+/// The manifests of exhibits that this device took in or opened, as JSON.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn manifests(connection: &mut SqliteConnection) -> Result<Vec<Vec<u8>>, StateError> {
+    Ok(sqlx::query_scalar("SELECT manifest FROM exhibit WHERE manifest IS NOT NULL").fetch_all(connection).await?)
+}
+
 /// What this device knows the exhibits of a case to be called.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! The kind-specific signed part of an intent: it binds the signature to the bytes of the act.
 
 use crate::digest::{Blake3Digest, Sha256Digest};
-use crate::ids::{CaseId, DeviceId, ExhibitId};
+use crate::exhibit::intake::DerivationForm;
+use crate::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 
 use crate::identity::RevocationReason;
 
@@ -35,6 +36,18 @@ pub enum DerivedHow {
     Translation,
     /// Speech or handwriting as text.
     Transcript,
+}
+
+impl From<DerivationForm> for DerivedHow {
+    fn from(form: DerivationForm) -> Self {
+        match form {
+            DerivationForm::Copy => Self::Copy,
+            DerivationForm::Extract => Self::Extract,
+            DerivationForm::Redaction => Self::Redaction,
+            DerivationForm::Translation => Self::Translation,
+            DerivationForm::Transcript => Self::Transcript,
+        }
+    }
 }
 
 /// A link between the chains of two exhibits that names the other only by a salted commitment.
@@ -158,12 +171,22 @@ pub struct Combination {
     pub derivation: Derivation,
 }
 
-/// An exhibit is erased.
+/// An exhibit is erased, by two persons: the act takes effect with the second record.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Erasure {
-    /// Log indexes of records whose payloads are erased with it.
-    pub records: Vec<u64>,
+#[serde(tag = "step", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Erasure {
+    /// The first person.
+    Propose {
+        /// Log indexes of records whose payloads are erased with it.
+        records: Vec<u64>,
+    },
+    /// Another person.
+    Confirm {
+        /// Intent id of the proposal.
+        proposal: IntentId,
+        /// SHA-256 of the proposal's intent as text.
+        digest: Sha256Digest,
+    },
 }
 
 /// A body without members.

@@ -2,7 +2,7 @@
 
 use crate::digest::Sha256Digest;
 use crate::identity::Role;
-use crate::ids::{CaseId, OfficeId};
+use crate::ids::{CaseId, IntentId, OfficeId, PersonId};
 use crate::time::LogTime;
 
 use super::body::Handling;
@@ -27,6 +27,8 @@ pub struct DeviceFacts {
     pub role: Role,
     /// The office that issued it.
     pub office: OfficeId,
+    /// The person for whom it acts.
+    pub person: PersonId,
 }
 
 /// What a device is in a case.
@@ -64,6 +66,19 @@ pub enum ExhibitState {
     Erased,
 }
 
+/// An erasure that waits for another person's confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Its intent id.
+    pub intent: IntentId,
+    /// SHA-256 of its intent as text.
+    pub digest: Sha256Digest,
+    /// Who proposed it.
+    pub person: PersonId,
+    /// Log indexes of the records whose payloads are erased with it.
+    pub records: Vec<u64>,
+}
+
 /// What holds of the named exhibit, seen from the actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by one rule")]
@@ -74,6 +89,10 @@ pub struct ExhibitFacts {
     pub state: ExhibitState,
     /// Whether a hold forbids erasure.
     pub held: bool,
+    /// Whether the actor's office has placed a hold that was not lifted.
+    pub held_by_actor: bool,
+    /// The erasure that was proposed last, if any.
+    pub proposal: Option<Proposal>,
     /// Its handling code.
     pub handling: Handling,
     /// Ring version of its group share.
@@ -125,6 +144,8 @@ pub struct Facts<'a> {
     pub actor: DeviceFacts,
     /// The case, if it exists.
     pub case: Option<CaseFacts>,
+    /// The actor's membership in the parent that a new case names, if that case exists and the actor is a leaf of its group.
+    pub parent: Option<Membership>,
     /// The exhibit, if it exists.
     pub exhibit: Option<ExhibitFacts>,
     /// The commit, for `member.change`.

@@ -13,7 +13,7 @@ use crate::log::merkle::{Frontier, LeafIndex, RootHash, TreeSize, leaf_hash};
 use crate::log::{Origin, VerifiedCheckpoint};
 use crate::time::LogTime;
 
-use super::body::Body;
+use super::body::{Body, Erasure};
 use super::facts::{DeviceFacts, Facts, LogFacts};
 use super::intent::{SignedIntent, UnverifiedIntent};
 use super::kind::Concern;
@@ -123,6 +123,7 @@ impl Replay {
         self.roots.push(self.frontier.root());
         let Some(core) = opened.core.clone() else {
             self.missing.insert(index);
+            self.pass_over(&subject, &opened, &mut step);
             return step;
         };
         if self.last_time.is_some_and(|last| core.time < last) {
@@ -144,6 +145,9 @@ impl Replay {
         }
         for index in self.missing.difference(&self.erased) {
             findings.push(Finding::failed("AUD-02", format!("record {index}"), "its payload is missing and no erasure names it"));
+        }
+        if self.world.owes_source() {
+            findings.push(Finding::failed("REC-09", "end of the log", "an exhibit made from another has no record on the other's chain"));
         }
         if self.world.owes_disclosures() {
             findings.push(Finding::failed("MEM-07", "end of the log", "a full-history addition was not accounted for exhibit by exhibit"));
@@ -173,6 +177,20 @@ impl Replay {
         self.world.extend_chains(intent.case, intent.exhibit, opened.commitment);
         let index = LeafIndex::new(index).expect("the frontier holds it");
         step.record = Some(Replayed { index, core, intent });
+    }
+
+    /// Takes a record whose payload is not there: what it did is not known, and its links stand.
+    fn pass_over(&mut self, subject: &str, opened: &OpenedRecord, step: &mut Step) {
+        let (Some(case), Some(exhibit)) = (opened.case, opened.exhibit) else {
+            step.fail("AUD-04", subject, "its places in its chains are not given");
+            return;
+        };
+        let follows = case == self.world.next_in_case(case.chain)
+            && exhibit.is_none_or(|exhibit| exhibit == self.world.next_in_exhibit(exhibit.chain));
+        if !follows {
+            step.fail("AUD-04", subject, "its place in a chain is not the one after the last record");
+        }
+        self.world.extend_chains(case.chain, exhibit.map(|exhibit| exhibit.chain), opened.commitment);
     }
 
     fn as_of(&self, time: LogTime) -> Option<AsOf> {
@@ -213,7 +231,12 @@ impl Replay {
         let id = CertificateId::from_digest(*certificate);
         let known = self.registry.certificate(id)?;
         let standing = self.registry.standing(id, self.as_of(time)?);
-        let facts = DeviceFacts { good_standing: standing == Standing::Good, role: known.role(), office: known.office().clone() };
+        let facts = DeviceFacts {
+            good_standing: standing == Standing::Good,
+            role: known.role(),
+            office: known.office().clone(),
+            person: known.person().clone(),
+        };
         Some((facts, matches!(standing, Standing::Revoked(_))))
     }
 
@@ -237,7 +260,8 @@ impl Replay {
         };
         let case = self.world.case_facts(intent, intent.signer());
         let exhibit = self.world.exhibit_facts(intent, intent.signer(), &devices);
-        rules::judge(intent, &Facts { log, actor, case, exhibit, change }).map_err(|rule| rule.id.to_owned())
+        let parent = self.world.parent_facts(intent, intent.signer());
+        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change }).map_err(|rule| rule.id.to_owned())
     }
 
     fn log_facts(&self, intent: &SignedIntent, core: &Core) -> LogFacts<'_> {
@@ -255,11 +279,15 @@ impl Replay {
             step.fail("MEM-07", subject, "the full-history addition before it was not accounted for exhibit by exhibit");
             self.world.forgive();
         }
-        if let Body::Erasure(body) = &intent.body {
-            self.erased.extend(&body.records);
+        if let Err(rule) = self.world.judge_succession(intent) {
+            step.fail(rule.id, subject, rule.demands);
+        }
+        if let (Body::Erasure(Erasure::Confirm { .. }), Some(exhibit)) = (&intent.body, intent.exhibit) {
+            let proposal = self.world.exhibit(exhibit).and_then(|exhibit| exhibit.proposal.as_ref());
+            self.erased.extend(proposal.into_iter().flat_map(|proposal| &proposal.records));
         }
         if let Some((actor, _)) = self.device(&intent.signer(), core.time) {
-            self.world.apply(intent, intent.signer(), &actor.office);
+            self.world.apply(intent, &actor);
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Rules of MLS structure are in `group::rules`, those of identity in `identity::rules`.
 
-use super::body::{Body, ConsentTo, Disclosure, Handling, MemberChange, Terms};
+use super::body::{Body, Collection, ConsentTo, Disclosure, Erasure, Handling, MemberChange, Terms};
 use super::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LeafFacts, LogFacts};
-use super::intent::Intent;
+use super::intent::{Intent, SignedIntent};
 use super::kind::{Concern, Kind, Purpose};
 use crate::identity::Role;
 
@@ -38,6 +38,8 @@ rules! {
     REC_05 "REC-05" "An exhibit is collected once; every other act names one that exists in that case."
     REC_06 "REC-06" "An opening is signed no more than 24 hours before and 10 minutes after the log's time."
     REC_07 "REC-07" "The epoch that an intent names has begun in its case's group, with the transcript hash that every other intent names for it."
+    REC_08 "REC-08" "A restricted part of a case names a parent that exists and of which its founder is a member."
+    REC_09 "REC-09" "An exhibit that was made from another is collected together with the record of it on the other's chain, by the same device and of the same form."
     ACC_01 "ACC-01" "The actor's certificate is enrolled, in force and not revoked."
     ACC_02 "ACC-02" "The actor's role permits the act."
     ACC_03 "ACC-03" "The actor is a member of the case and has not left it."
@@ -46,9 +48,11 @@ rules! {
     ACC_06 "ACC-06" "An exhibit of handling code H1 goes into a dossier only with the originator's consent to judicial use."
     ACC_07 "ACC-07" "An exhibit of handling code H2 is passed on only with the originator's consent."
     ACC_08 "ACC-08" "An exhibit under a hold is not erased."
-    ACC_09 "ACC-09" "Only the office that collected an exhibit consents to its use, or changes its handling code."
+    ACC_09 "ACC-09" "Only the office that collected an exhibit consents to its use, changes its handling code or proposes its erasure."
     ACC_10 "ACC-10" "A grant goes to a device in good standing that is a prosecutor's or a recovery device and a member of the case."
     ACC_11 "ACC-11" "A new exhibit's group share is wrapped under the current ring key."
+    ACC_12 "ACC-12" "An erasure takes effect when another person than the one who proposed it confirms exactly that proposal."
+    ACC_13 "ACC-13" "A hold is lifted by the office that placed it."
     MEM_01 "MEM-01" "The intent names exactly what the commit, its Welcome and its ring row do."
     MEM_02 "MEM-02" "Only devices of prosecutors and recovery devices in good standing join."
     MEM_03 "MEM-03" "A member removes devices of the own office; the founding office removes any; everybody removes who left or was revoked."
@@ -72,8 +76,9 @@ pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
     if kind == Kind::LogRead {
         return if facts.actor.role == Role::Auditor { Ok(()) } else { judge_member(facts).map(|_| ()) };
     }
-    if kind == Kind::CaseCreate {
-        return demand(REC_04, facts.case.is_none());
+    if let Body::CaseCreate(body) = &intent.body {
+        demand(REC_04, facts.case.is_none())?;
+        return demand(REC_08, body.parent.is_none() || facts.parent.is_some_and(|membership| !membership.left));
     }
     let case = judge_member(facts)?;
     demand(REC_07, case.epoch_stands)?;
@@ -144,11 +149,44 @@ fn judge_exhibit(intent: &Intent, facts: &Facts<'_>, case: &CaseFacts, exhibit: 
                 Disclosure::Export {} | Disclosure::Transfer { .. } => Ok(()),
             }
         }
-        Body::Erasure(_) => demand(ACC_08, !exhibit.held),
+        Body::Erasure(body) => {
+            demand(ACC_08, !exhibit.held)?;
+            judge_erasure(body, facts, exhibit)
+        }
+        Body::HoldLift(_) => demand(ACC_13, exhibit.held_by_actor),
         Body::ConsentGive(_) => demand(ACC_09, facts.actor.office == exhibit.originator),
         Body::Alteration(body) => demand(ACC_09, body.handling.is_none() || facts.actor.office == exhibit.originator),
         _ => Ok(()),
     }
+}
+
+fn judge_erasure(body: &Erasure, facts: &Facts<'_>, exhibit: &ExhibitFacts) -> Result<(), Rule> {
+    match body {
+        Erasure::Propose { .. } => demand(ACC_09, facts.actor.office == exhibit.originator),
+        Erasure::Confirm { proposal, digest } => demand(
+            ACC_12,
+            exhibit
+                .proposal
+                .as_ref()
+                .is_some_and(|found| found.intent == *proposal && found.digest == *digest && found.person != facts.actor.person),
+        ),
+    }
+}
+
+/// Judges that an exhibit's origin stands in both chains: the act entered next is the record of it on the source's chain.
+///
+/// Whether the two salted commitments name each other's exhibit, only who holds the manifest can tell.
+///
+/// # Errors
+/// `REC-09`; never for an act that is not the collection of an exhibit made from another.
+pub fn judge_derivation(collection: &SignedIntent, next: Option<&SignedIntent>) -> Result<(), Rule> {
+    let Body::Collection(Collection { derivation: Some(derivation), .. }) = &collection.body else { return Ok(()) };
+    let of_it = |next: &SignedIntent| {
+        matches!(&next.body, Body::Combination(source) if source.derivation.how == derivation.how)
+            && next.signer() == collection.signer()
+            && next.exhibit != collection.exhibit
+    };
+    demand(REC_09, next.is_some_and(of_it))
 }
 
 fn judge_opening(intent: &Intent, facts: &Facts<'_>, case: &CaseFacts, exhibit: &ExhibitFacts) -> Result<(), Rule> {

@@ -6,9 +6,9 @@ use crate::digest::Sha256Digest;
 use crate::group::facts::GroupId;
 use crate::ids::{CaseId, ExhibitId, OfficeId};
 
-use super::body::{Add, Body, ConsentTo, Disclosure, Handling, MemberChange, Terms};
-use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership};
-use super::intent::{GroupSeen, Intent};
+use super::body::{Add, Body, Collection, ConsentTo, Disclosure, Erasure, Handling, MemberChange, Terms};
+use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership, Proposal};
+use super::intent::{GroupSeen, Intent, SignedIntent};
 use super::record::{ChainHead, ChainSeq, Commitment, Place};
 use super::rules;
 
@@ -34,10 +34,14 @@ pub struct Exhibit {
     pub case: CaseId,
     /// The state.
     pub state: ExhibitState,
-    /// Whether a hold forbids erasure.
-    pub held: bool,
+    /// Offices whose holds forbid erasure.
+    pub holds: BTreeSet<OfficeId>,
+    /// The erasure that was proposed last, until it takes effect.
+    pub proposal: Option<Proposal>,
     /// The handling code.
     pub handling: Handling,
+    /// The day by which keeping it is reviewed.
+    pub review: String,
     /// Ring version of the group share.
     pub ring_version: u32,
     /// The office that collected it.
@@ -58,6 +62,8 @@ pub struct World {
     exhibit_chains: BTreeMap<ExhibitId, Vec<Commitment>>,
     /// Disclosures that full-history additions of the running commit still owe: actor, recipient, exhibit.
     owed: BTreeSet<(Sha256Digest, Sha256Digest, ExhibitId)>,
+    /// The collection, just applied, of an exhibit that was made from another.
+    derived: Option<SignedIntent>,
 }
 
 /// What a device is at the moment of judging: its facts, and whether it was revoked.
@@ -100,6 +106,29 @@ impl World {
         self.owed.clear();
     }
 
+    /// Judges, before an accepted act is applied, what it owes to the one before it (rule REC-09).
+    ///
+    /// # Errors
+    /// `REC-09`: the source's record of a derived exhibit is missing here, or stands here alone.
+    pub fn judge_succession(&self, intent: &SignedIntent) -> Result<(), rules::Rule> {
+        match &self.derived {
+            Some(collection) => rules::judge_derivation(collection, Some(intent)),
+            None if matches!(intent.body, Body::Combination(_)) => Err(rules::REC_09),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the last collection still owes the record on its source's chain.
+    pub fn owes_source(&self) -> bool {
+        self.derived.is_some()
+    }
+
+    /// The actor's membership in the parent that a new case names.
+    pub fn parent_facts(&self, intent: &Intent, signer: Sha256Digest) -> Option<Membership> {
+        let Body::CaseCreate(body) = &intent.body else { return None };
+        self.cases.get(&body.parent?)?.members.get(&signer).copied()
+    }
+
     /// The case's facts for an actor.
     pub fn case_facts(&self, intent: &Intent, signer: Sha256Digest) -> Option<CaseFacts> {
         let case = self.cases.get(&intent.case)?;
@@ -123,10 +152,13 @@ impl World {
             }),
             _ => None,
         };
+        let office = devices(&signer).map(|(actor, _)| actor.office);
         Some(ExhibitFacts {
             case: exhibit.case,
             state: exhibit.state,
-            held: exhibit.held,
+            held: !exhibit.holds.is_empty(),
+            held_by_actor: office.is_some_and(|office| exhibit.holds.contains(&office)),
+            proposal: exhibit.proposal.clone(),
             handling: exhibit.handling,
             ring_version: exhibit.ring_version,
             originator: exhibit.originator.clone(),
@@ -187,7 +219,9 @@ impl World {
     /// Applies an accepted act of a case; its chains are extended by [`Self::extend_chains`] afterwards.
     ///
     /// Judges nothing: the caller did, or reports what it found and goes on.
-    pub fn apply(&mut self, intent: &Intent, signer: Sha256Digest, office: &OfficeId) {
+    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts) {
+        let (signer, office) = (intent.signer(), &actor.office);
+        self.derived = matches!(&intent.body, Body::Collection(Collection { derivation: Some(_), .. })).then(|| intent.clone());
         if let (Some(case), Some(seen)) = (self.cases.get_mut(&intent.case), &intent.group) {
             case.transcripts.entry(seen.epoch).or_insert_with(|| seen.transcript.0.clone());
         }
@@ -210,8 +244,10 @@ impl World {
                 let exhibit = Exhibit {
                     case: intent.case,
                     state: ExhibitState::Active,
-                    held: false,
+                    holds: BTreeSet::new(),
+                    proposal: None,
                     handling: body.handling,
+                    review: body.review.clone(),
                     ring_version: body.ring_version,
                     originator: office.clone(),
                     grants: BTreeSet::new(),
@@ -224,7 +260,7 @@ impl World {
                     self.owed.remove(&(signer, *device, id));
                 }
                 if let Some(exhibit) = self.exhibits.get_mut(&id) {
-                    exhibit.apply(body);
+                    exhibit.apply(intent, body, actor);
                 }
             }
             _ => {}
@@ -276,15 +312,26 @@ impl Case {
 }
 
 impl Exhibit {
-    fn apply(&mut self, body: &Body) {
+    fn apply(&mut self, intent: &SignedIntent, body: &Body, actor: &DeviceFacts) {
         match body {
             Body::Disclosure(Disclosure::Grant { device, .. }) => {
                 self.grants.insert(*device);
             }
-            Body::Alteration(body) => self.handling = body.handling.unwrap_or(self.handling),
-            Body::Erasure(_) => self.state = ExhibitState::Erased,
-            Body::HoldPlace(_) => self.held = true,
-            Body::HoldLift(_) => self.held = false,
+            Body::Alteration(body) => {
+                self.handling = body.handling.unwrap_or(self.handling);
+                self.review = body.review.clone().unwrap_or_else(|| core::mem::take(&mut self.review));
+            }
+            Body::Erasure(Erasure::Propose { records }) => {
+                let (person, records) = (actor.person.clone(), records.clone());
+                self.proposal = Some(Proposal { intent: intent.id, digest: intent.digest(), person, records });
+            }
+            Body::Erasure(Erasure::Confirm { .. }) => self.state = ExhibitState::Erased,
+            Body::HoldPlace(_) => {
+                self.holds.insert(actor.office.clone());
+            }
+            Body::HoldLift(_) => {
+                self.holds.remove(&actor.office);
+            }
             Body::RestrictionPlace(_) if self.state == ExhibitState::Active => self.state = ExhibitState::Restricted,
             Body::RestrictionLift(_) if self.state == ExhibitState::Restricted => self.state = ExhibitState::Active,
             Body::ConsentGive(body) => self.consents.push(body.to),

@@ -1,9 +1,12 @@
-//! Checks LOG-02 and CHN-01 to CHN-04: one exhibit's chain, from its collection to the dossier's own disclosure.
+//! Checks LOG-02 and CHN-01 to CHN-05: one exhibit's chain, from its collection to the dossier's own disclosure.
 
 use crate::custody::body::{Body, Collection, Disclosure};
+use crate::custody::facts::{CaseFacts, DeviceFacts, ExhibitFacts, Facts, LogFacts, Membership};
 use crate::custody::intent::{SignedIntent, UnverifiedIntent};
 use crate::custody::receipt::{OpenedRecord, RecordView};
 use crate::custody::record::{ChainHead, Core, Outcome, Place};
+use crate::custody::rules;
+use crate::custody::world::World;
 use crate::digest::Sha256Digest;
 use crate::finding::{Finding, Status};
 use crate::identity::{CertificateId, Standing};
@@ -69,6 +72,7 @@ pub fn check(input: &ChainInput<'_>, checkpoint: &VerifiedCheckpoint, registry: 
         }
     }
     check_ends(input, &mut output);
+    check_rules(registry, &mut output);
     output.summarise(input.views.len());
     output
 }
@@ -171,6 +175,45 @@ fn check_seen(subject: &str, act: &ShownAct, index: u64, walk: &mut Walk, output
     }
 }
 
+/// Judges each accepted act by the rules that the exhibit's own chain can answer: state, holds, handling code, consents, the second person.
+///
+/// What else a rule asks for (membership, ring versions, who receives a grant) is taken as it should be: an auditor's replay judges that.
+fn check_rules(registry: &RegistryAt, output: &mut ChainOutput) {
+    let mut world = World::default();
+    let mut broken = Vec::new();
+    let facts_of = |signer: &Sha256Digest| {
+        let certificate = registry.certificate(CertificateId::from_digest(*signer))?;
+        let (role, office, person) = (certificate.role(), certificate.office().clone(), certificate.person().clone());
+        Some(DeviceFacts { good_standing: true, role, office, person })
+    };
+    for act in output.acts.iter().filter(|act| act.core.outcome == Outcome::Accepted) {
+        let intent = &act.intent;
+        let Some(actor) = facts_of(&intent.signer()) else { continue };
+        let ring_version = if let Body::Collection(body) = &intent.body { body.ring_version } else { 0 };
+        let membership = Some(Membership { first_ring: 0, left: false });
+        let exhibit = world.exhibit_facts(intent, intent.signer(), &|device| facts_of(device).map(|facts| (facts, false)));
+        let facts = Facts {
+            log: LogFacts { origin: &intent.origin, time: act.core.time, root_at_seen: Some(intent.seen.root) },
+            case: Some(CaseFacts { ring_version, founder: actor.office.clone(), epoch_stands: true, actor: membership }),
+            actor: actor.clone(),
+            parent: None,
+            exhibit: exhibit.map(|exhibit| ExhibitFacts {
+                chain_seen_stands: true,
+                recipient: exhibit.recipient.map(|(device, _)| (device, true)),
+                ..exhibit
+            }),
+            change: None,
+        };
+        if let Err(rule) = rules::judge(intent, &facts) {
+            broken.push((act.core.index, rule));
+        }
+        world.apply(intent, &actor);
+    }
+    for (index, rule) in broken {
+        output.fail("CHN-05", &format!("record {index}"), format!("it was accepted against rule {}: {}", rule.id, rule.demands));
+    }
+}
+
 fn check_ends(input: &ChainInput<'_>, output: &mut ChainOutput) {
     let accepted = || output.acts.iter().filter(|act| act.core.outcome == Outcome::Accepted);
     let collection = match accepted().next().map(|act| &act.intent.body) {
@@ -208,6 +251,7 @@ impl ChainOutput {
             ("CHN-02", "every act is signed by a device that an office announced and that was in good standing"),
             ("CHN-03", "the chain begins with the collection and ends with the disclosure of this payload"),
             ("CHN-04", "what each actor had seen of log and chain agrees with them"),
+            ("CHN-05", "every act was allowed by the state, holds, handling code and consents that the chain shows"),
         ] {
             if !self.findings.iter().any(|finding| finding.check == check && finding.status == Status::Failed) {
                 self.findings.push(Finding::passed(check, format!("{records} records"), text));

@@ -24,6 +24,9 @@ macro_rules! word_enum {
         }
 
         impl $name {
+            /// Every word that a manifest may hold here.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
             /// The word as the manifest writes it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
@@ -317,20 +320,26 @@ impl From<StateCode> for String {
 }
 
 impl Intake {
-    /// Checks what the types cannot say.
-    pub(super) fn check(&self, exhibit: ExhibitId) -> Result<(), ManifestRule> {
+    /// Checks what the types cannot say, before anything is sealed.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn check(&self) -> Result<(), ManifestRule> {
         if (self.handling == HandlingCode::H3) != self.handling_restriction.is_some() {
             return Err(ManifestRule::RestrictionText);
         }
         if self.legal_basis.valid_to.is_some_and(|end| end < self.legal_basis.valid_from) {
             return Err(ManifestRule::LegalValidity);
         }
-        if self.derived_from.is_some_and(|original| original.exhibit == exhibit) {
-            return Err(ManifestRule::DerivedFromItself);
-        }
         if self.source.person.is_none() && self.source.device.is_none() {
             return Err(ManifestRule::SourceNamed);
         }
         Ok(())
+    }
+
+    /// As [`Self::check`], for the exhibit that it describes.
+    pub(super) fn check_of(&self, exhibit: ExhibitId) -> Result<(), ManifestRule> {
+        self.check()?;
+        if self.derived_from.is_some_and(|original| original.exhibit == exhibit) { Err(ManifestRule::DerivedFromItself) } else { Ok(()) }
     }
 }

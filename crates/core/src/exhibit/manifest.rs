@@ -49,6 +49,11 @@ impl ManifestSalt {
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
+
+    /// The 32 bytes; they salt the names of a derivation too.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl Serialize for ManifestSalt {
@@ -224,6 +229,11 @@ impl Manifest {
         self.0.case
     }
 
+    /// The salt of its commitment, which also salts the names of a derivation.
+    pub fn salt(&self) -> &ManifestSalt {
+        &self.0.salt
+    }
+
     /// What was recorded at intake.
     pub fn intake(&self) -> &Intake {
         &self.0.intake
@@ -252,7 +262,7 @@ impl Fields {
         if self.files.is_empty() || self.files.len() > MAX_FILES {
             return whole(ManifestRule::FileCount);
         }
-        self.intake.check(self.exhibit).or_else(whole)?;
+        self.intake.check_of(self.exhibit).or_else(whole)?;
         let mut end = 0_u64;
         for (place, file) in (0..).zip(&self.files) {
             let of_file = |rule| ExhibitError::Rejected { rule, file: Some(place) };

@@ -4,7 +4,7 @@ use actix_web::http::header::{CONTENT_RANGE, RANGE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use custodia_api::limits::MAX_OBJECT_BYTES;
 use custodia_api::messages::{Acknowledged, Act as ActRequest, Collect};
-use custodia_core::custody::body::Body;
+use custodia_core::custody::body::{Body, Erasure};
 use custodia_core::ids::{CaseId, ExhibitId};
 
 use super::{From, Shared, id, json};
@@ -51,8 +51,8 @@ pub(super) async fn act(shared: web::Data<Shared>, path: Exhibit, request: Signe
     if acts::opens(&intent.body) {
         return Ok(json(&vault.release(&intent, receipt).await?));
     }
-    if matches!(intent.body, Body::Erasure(_)) {
-        vault.delete_objects(exhibit).await;
+    if matches!(intent.body, Body::Erasure(Erasure::Confirm { .. })) {
+        vault.delete_erased_objects().await;
     }
     Ok(json(&Acknowledged { receipt }))
 }

@@ -142,8 +142,9 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
     };
     let facts = facts::gather(vault, conn, growing, intent, commit.as_ref().map(|commit| commit.facts.clone())).await?;
     rules::judge(intent, &facts)?;
+    rules::judge_derivation(intent, following.first().map(|next| &next.intent))?;
     let index = append::accepted(conn, growing, intent, opens(&intent.body)).await?;
-    effects::apply(vault, conn, act, index, &facts.actor, commit).await?;
+    effects::apply(vault, conn, growing, act, index, &facts, commit).await?;
     if let Some(group) = &intent.group {
         crate::store::cases::forget_welcomes(conn, intent.case, intent.signer(), group.epoch).await?;
     }

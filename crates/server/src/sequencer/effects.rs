@@ -1,7 +1,7 @@
 //! What an accepted act changes beside the log. It mirrors `custody::world`, by which a replay finds every difference.
 
 use custodia_core::custody::body::{Body, CaseCreate, ConsentTo, Disclosure, Erasure, Handling, Terms};
-use custodia_core::custody::facts::{DeviceFacts, ExhibitState};
+use custodia_core::custody::facts::{DeviceFacts, ExhibitState, Facts, Proposal};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::rules::{MEM_01, consent_lifts};
 use custodia_core::digest::Sha256Digest;
@@ -13,9 +13,10 @@ use custodia_core::jws::{Typ, UnverifiedJws};
 use custodia_mls::{FollowedGroup, MlsError};
 
 use super::acts::{ActFailure, BrokenRule};
+use super::append::Growing;
 use super::change::{self, CheckedChange};
 use super::collect;
-use super::facts::{handling_text, state_text};
+use super::facts::{self, handling_text, state_text};
 use super::{Act, Attachment};
 use crate::error::Refusal;
 use crate::store::{Conn, cases, exhibits, log};
@@ -25,12 +26,13 @@ use crate::vault::Vault;
 pub(super) async fn apply(
     vault: &Vault,
     conn: &mut Conn,
+    growing: &Growing,
     act: &Act,
     index: u64,
-    actor: &DeviceFacts,
+    facts: &Facts<'_>,
     commit: Option<CheckedChange>,
 ) -> Result<(), ActFailure> {
-    let intent = &act.intent;
+    let (intent, actor) = (&act.intent, &facts.actor);
     match (&intent.body, &act.attachment, intent.exhibit) {
         (Body::CaseCreate(body), Attachment::Founding { group_info, ring_row }, _) => {
             found(conn, intent, body, group_info, ring_row, index, actor).await
@@ -47,11 +49,26 @@ pub(super) async fn apply(
             let row = cases::Grant { case: intent.case, exhibit, certificate: *device, index, digest: *grant, jws };
             Ok(cases::insert_grant(conn, &row).await?)
         }
-        (Body::CaseCreate(_) | Body::MemberChange(_) | Body::Collection(_) | Body::Disclosure(Disclosure::Grant { .. }), ..) => {
-            Err(Refusal::Malformed("this kind of act has a path of its own, with what belongs to it".to_owned()).into())
-        }
+        (Body::Combination(_), Attachment::Source, _) => Ok(()),
+        (
+            Body::CaseCreate(_)
+            | Body::MemberChange(_)
+            | Body::Collection(_)
+            | Body::Combination(_)
+            | Body::Disclosure(Disclosure::Grant { .. }),
+            ..,
+        ) => Err(Refusal::Malformed("this kind of act has a path of its own, with what belongs to it".to_owned()).into()),
         (Body::MemberLeave(_), ..) => Ok(cases::mark_left(conn, intent.case, intent.signer(), index).await?),
         (Body::LogRead(body), ..) => Ok(log::insert_log_read(conn, index, intent.signer(), intent.case, body.from..body.to).await?),
+        (Body::HoldPlace(_) | Body::HoldLift(_), _, Some(exhibit)) => {
+            let held = !facts::holds(conn, growing, exhibit).await?.is_empty();
+            Ok(exhibits::set_held(conn, exhibit, held).await?)
+        }
+        (Body::Erasure(Erasure::Propose { records }), _, Some(exhibit)) => check_erasable(conn, exhibit, records).await,
+        (Body::Erasure(Erasure::Confirm { .. }), _, Some(exhibit)) => {
+            let proposal = facts.exhibit.as_ref().and_then(|exhibit| exhibit.proposal.as_ref());
+            erase(conn, exhibit, proposal.ok_or(Refusal::Internal("an erasure without its proposal"))?).await
+        }
         (body, _, Some(exhibit)) => on_exhibit(conn, exhibit, body).await,
         _ => Ok(()),
     }
@@ -61,8 +78,6 @@ async fn on_exhibit(conn: &mut Conn, id: ExhibitId, body: &Body) -> Result<(), A
     let (restricted, active) = (state_text(ExhibitState::Restricted), state_text(ExhibitState::Active));
     let state = exhibits::exhibit(conn, id).await?.map(|exhibit| exhibit.state).unwrap_or_default();
     match body {
-        Body::HoldPlace(_) => exhibits::set_held(conn, id, true).await?,
-        Body::HoldLift(_) => exhibits::set_held(conn, id, false).await?,
         Body::RestrictionPlace(_) if state == active => exhibits::set_state(conn, id, restricted).await?,
         Body::RestrictionLift(_) if state == restricted => exhibits::set_state(conn, id, active).await?,
         Body::Alteration(body) => {
@@ -71,7 +86,6 @@ async fn on_exhibit(conn: &mut Conn, id: ExhibitId, body: &Body) -> Result<(), A
             }
         }
         Body::ConsentGive(body) => consent(conn, id, body.to).await?,
-        Body::Erasure(body) => erase(conn, id, body).await?,
         _ => {}
     }
     Ok(())
@@ -87,13 +101,19 @@ async fn consent(conn: &mut Conn, id: ExhibitId, to: ConsentTo) -> Result<(), Ac
     Ok(())
 }
 
-/// Destroys the release share and the payloads named; objects follow once the turn is durable.
-async fn erase(conn: &mut Conn, id: ExhibitId, body: &Erasure) -> Result<(), ActFailure> {
-    for &index in &body.records {
-        let on_chain = log::record(conn, index).await?.and_then(|record| record.exhibit).is_some_and(|place| place.chain == id);
-        if !on_chain {
-            return Err(Refusal::Malformed(format!("record {index} does not stand on this exhibit's chain")).into());
+/// Only payloads of this exhibit's consultations are erased: they changed nothing but the log, so that a replay does not miss them.
+async fn check_erasable(conn: &mut Conn, id: ExhibitId, records: &[u64]) -> Result<(), ActFailure> {
+    for &index in records {
+        if !exhibits::is_consultation(conn, id, index).await? {
+            return Err(Refusal::Malformed(format!("record {index} is no consultation of this exhibit")).into());
         }
+    }
+    Ok(())
+}
+
+/// Destroys the release share and the payloads named; objects follow once the turn is durable.
+async fn erase(conn: &mut Conn, id: ExhibitId, proposal: &Proposal) -> Result<(), ActFailure> {
+    for &index in &proposal.records {
         log::erase_payload(conn, index).await?;
     }
     Ok(exhibits::erase(conn, id).await?)

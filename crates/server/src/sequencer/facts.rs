@@ -1,11 +1,14 @@
 //! The facts over which an act is judged, read inside the turn. A replay gathers the same from records alone (`custody::world`).
 
-use custodia_core::custody::body::{Body, Disclosure, Handling};
-use custodia_core::custody::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LogFacts, Membership};
-use custodia_core::custody::intent::{Intent, SignedIntent};
+use std::collections::BTreeSet;
+
+use custodia_core::custody::body::{Body, Disclosure, Erasure, Handling};
+use custodia_core::custody::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LogFacts, Membership, Proposal};
+use custodia_core::custody::intent::{Intent, SignedIntent, UnverifiedIntent};
+use custodia_core::custody::record::Core;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::group::facts::GroupId;
-use custodia_core::ids::OfficeId;
+use custodia_core::ids::{ExhibitId, OfficeId};
 use custodia_core::log::merkle::TreeSize;
 
 use super::append::Growing;
@@ -41,7 +44,45 @@ pub(super) async fn gather<'a>(
     let (actor, _) = growing.mirror.device_facts(intent.signer(), growing.time).ok_or(Refusal::UnknownDevice)?;
     let case = case_facts(conn, intent).await?;
     let exhibit = exhibit_facts(conn, growing, intent).await?;
-    Ok(Facts { log, actor, case, exhibit, change })
+    let parent = parent_facts(conn, intent).await?;
+    Ok(Facts { log, actor, case, parent, exhibit, change })
+}
+
+async fn parent_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<Membership>, StoreError> {
+    let Body::CaseCreate(body) = &intent.body else { return Ok(None) };
+    let Some(parent) = body.parent else { return Ok(None) };
+    let member = cases::member(conn, parent, intent.signer()).await?;
+    Ok(member.map(|member| Membership { first_ring: member.first_ring, left: member.left.is_some() }))
+}
+
+/// The offices that have placed a hold on an exhibit and not lifted it.
+pub(super) async fn holds(conn: &mut Conn, growing: &Growing, exhibit: ExhibitId) -> Result<BTreeSet<OfficeId>, StoreError> {
+    let mut offices = BTreeSet::new();
+    for (placed, signer) in exhibits::hold_acts(conn, exhibit).await? {
+        let office = growing.mirror.certificate(signer).ok_or(StoreError::Corrupt("an act of a device that nobody enrolled"))?.office();
+        if placed {
+            offices.insert(office.clone());
+        } else {
+            offices.remove(office);
+        }
+    }
+    Ok(offices)
+}
+
+/// The erasure of an exhibit that was proposed last; before it is erased, only proposals stand on its chain.
+async fn proposal(conn: &mut Conn, growing: &Growing, exhibit: ExhibitId) -> Result<Option<Proposal>, StoreError> {
+    let Some(core) = exhibits::last_erasure(conn, exhibit).await? else { return Ok(None) };
+    let corrupt = || StoreError::Corrupt("a proposal to erase");
+    let core = Core::from_bytes(&core).map_err(|_| corrupt())?;
+    let intent = UnverifiedIntent::parse(&core.intent).map_err(|_| corrupt())?;
+    let Body::Erasure(Erasure::Propose { records }) = &intent.unverified().body else { return Ok(None) };
+    let proposer = growing.mirror.certificate(intent.signer()).ok_or_else(corrupt)?;
+    Ok(Some(Proposal {
+        intent: intent.unverified().id,
+        digest: Sha256Digest::of(&[core.intent.as_bytes()]),
+        person: proposer.person().clone(),
+        records: records.clone(),
+    }))
 }
 
 async fn case_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<CaseFacts>, StoreError> {
@@ -75,10 +116,20 @@ async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent
         },
         _ => None,
     };
+    let held_by_actor = match growing.mirror.certificate(intent.signer()) {
+        Some(actor) if exhibit.held => holds(conn, growing, id).await?.contains(actor.office()),
+        _ => false,
+    };
+    let proposal = match &intent.body {
+        Body::Erasure(Erasure::Confirm { .. }) => proposal(conn, growing, id).await?,
+        _ => None,
+    };
     Ok(Some(ExhibitFacts {
         case: exhibit.case,
         state: parse_state(&exhibit.state)?,
         held: exhibit.held,
+        held_by_actor,
+        proposal,
         handling: parse_handling(&exhibit.handling)?,
         ring_version: exhibit.ring_version,
         originator: office(&exhibit.originator)?,

@@ -180,6 +180,42 @@ pub(crate) async fn set_held(conn: &mut Conn, exhibit: ExhibitId, held: bool) ->
     Ok(())
 }
 
+/// Accepted acts that placed (true) or lifted a hold, in order, with who signed them.
+pub(crate) async fn hold_acts(conn: &mut Conn, exhibit: ExhibitId) -> Result<Vec<(bool, Sha256Digest)>, StoreError> {
+    let statement = sql("SELECT kind, signer FROM records WHERE exhibit_id = $1 AND kind IN ('hold.place', 'hold.lift') AND rule = '' \
+                         ORDER BY exhibit_seq");
+    let rows = statement.bytes(exhibit.as_bytes()).rows(conn).await?;
+    rows.into_iter().map(|mut row| Ok((row.text()? == "hold.place", row.sha256()?))).collect()
+}
+
+/// The core part of the last accepted erasure record, proposal or confirmation.
+pub(crate) async fn last_erasure(conn: &mut Conn, exhibit: ExhibitId) -> Result<Option<Vec<u8>>, StoreError> {
+    let statement =
+        sql("SELECT core FROM records WHERE exhibit_id = $1 AND kind = 'erasure' AND rule = '' ORDER BY exhibit_seq DESC LIMIT 1");
+    let row = statement.bytes(exhibit.as_bytes()).row(conn).await?;
+    row.map_or(Ok(None), |mut row| row.bytes_or_null())
+}
+
+/// Whether the record at an index is a consultation of this exhibit.
+pub(crate) async fn is_consultation(conn: &mut Conn, exhibit: ExhibitId, index: u64) -> Result<bool, StoreError> {
+    let statement = sql("SELECT idx FROM records WHERE idx = $1 AND exhibit_id = $2 AND kind = 'consultation'");
+    statement.number(index).bytes(exhibit.as_bytes()).exists(conn).await
+}
+
+/// Exhibits that were erased and of which objects may be left in the store.
+pub(crate) async fn erased_with_objects(conn: &mut Conn) -> Result<Vec<ExhibitId>, StoreError> {
+    let statement = sql("SELECT exhibit_id FROM exhibits WHERE state = 'erased' \
+                         AND EXISTS (SELECT 1 FROM objects WHERE objects.exhibit_id = exhibits.exhibit_id)");
+    statement.rows(conn).await?.into_iter().map(|mut row| row.exhibit()).collect()
+}
+
+/// Forgets an object that was deleted from the store.
+pub(crate) async fn forget_object(conn: &mut Conn, exhibit: ExhibitId, name: Blake3Digest) -> Result<(), StoreError> {
+    let statement = sql("DELETE FROM objects WHERE exhibit_id = $1 AND name = $2");
+    statement.bytes(exhibit.as_bytes()).bytes(name.as_bytes()).run(conn).await?;
+    Ok(())
+}
+
 /// Sets the handling code.
 pub(crate) async fn set_handling(conn: &mut Conn, exhibit: ExhibitId, handling: &str) -> Result<(), StoreError> {
     sql("UPDATE exhibits SET handling = $1 WHERE exhibit_id = $2").text(handling).bytes(exhibit.as_bytes()).run(conn).await?;

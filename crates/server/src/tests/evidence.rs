@@ -1,16 +1,17 @@
 //! Evidence: intake, collection, openings, objects, erasure.
 
 use custodia_api::error::ErrorCode;
-use custodia_api::messages::{Acknowledged, Act, Collect, ExhibitRow, Exhibits, Objects, RecordsPage, Released};
-use custodia_core::custody::body::{Body, Collection, Consultation, Erasure, Handling, ViewMode};
-use custodia_core::custody::intent::{ChainSeen, Intent};
+use custodia_api::messages::{Acknowledged, Act, Changed, Collect, ExhibitRow, Exhibits, Objects, RecordsPage, Released};
+use custodia_core::custody::body::{Body, Collection, Consultation, Erasure, Handling, Nothing, Terms, ViewMode};
+use custodia_core::custody::intent::{ChainSeen, Intent, UnverifiedIntent};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::{Blake3Digest, Sha256Digest};
 use custodia_core::ids::ExhibitId;
 use custodia_core::secret::Secret32;
 
-use super::world::{CASE, TestDevice, World};
+use super::cases::{self, change, key_package, with_recovery};
+use super::world::{Answer, CASE, TestDevice, World};
 use crate::shares;
 
 const EXHIBIT: ExhibitId = ExhibitId::from_bytes([0xe1; 16]);
@@ -44,7 +45,13 @@ fn collection(world: &mut World, device: &TestDevice) -> Collect {
     let mut intent = world.intent(CASE, Body::Collection(body));
     intent.exhibit = Some(EXHIBIT);
     let intent = intent.sign(device.id(), &device.key).unwrap();
-    Collect { intent: intent.text().to_owned(), objects: names, release_share: Base64(SHARE.to_vec()), group_share: Base64(vec![3; 104]) }
+    Collect {
+        intent: intent.text().to_owned(),
+        objects: names,
+        release_share: Base64(SHARE.to_vec()),
+        group_share: Base64(vec![3; 104]),
+        source: None,
+    }
 }
 
 /// A member with one collected exhibit.
@@ -52,13 +59,41 @@ async fn collected(world: &mut World) -> TestDevice {
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.found(&ana, CASE).await;
-    for bytes in SEGMENTS.into_iter().chain([MANIFEST]) {
-        assert_eq!(world.put(&ana, &object(bytes), bytes).await.status, 204);
-    }
-    let request = collection(world, &ana);
-    let receipt = world.post(&ana, &exhibit(), &request).await.json::<Acknowledged>().receipt;
-    world.verify(&receipt);
+    collect(world, &ana).await;
     ana
+}
+
+async fn collect(world: &mut World, ana: &TestDevice) {
+    for bytes in SEGMENTS.into_iter().chain([MANIFEST]) {
+        assert_eq!(world.put(ana, &object(bytes), bytes).await.status, 204);
+    }
+    let request = collection(world, ana);
+    let receipt = world.post(ana, &exhibit(), &request).await.json::<Acknowledged>().receipt;
+    world.verify(&receipt);
+}
+
+/// Two members, of whom the first has collected an exhibit.
+async fn collected_by_one_of_two(world: &mut World) -> (TestDevice, TestDevice) {
+    let (ana, _) = with_recovery(world).await;
+    let ion = world.prosecutor(13).await;
+    let package = key_package(world, &ion).await;
+    let request = change(world, &ana, 1, &[(&ion, package)], Terms::Full).await;
+    world.post(&ana, &cases::path(), &request).await.json::<Changed>();
+    collect(world, &ana).await;
+    (ana, ion)
+}
+
+/// Proposes to erase the exhibit, with the payloads of some records.
+async fn propose(world: &mut World, device: &TestDevice, records: Vec<u64>) -> (Act, Erasure) {
+    let proposal = act(world, device, Body::Erasure(Erasure::Propose { records }), Some(Purpose::VictimProtection)).await;
+    let intent = UnverifiedIntent::parse(&proposal.intent).unwrap().unverified().id;
+    let digest = Sha256Digest::of(&[proposal.intent.as_bytes()]);
+    (proposal, Erasure::Confirm { proposal: intent, digest })
+}
+
+async fn confirm(world: &mut World, device: &TestDevice, confirmation: Erasure) -> Answer {
+    let confirmation = act(world, device, Body::Erasure(confirmation), Some(Purpose::VictimProtection)).await;
+    world.post(device, &format!("{}/acts", exhibit()), &confirmation).await
 }
 
 async fn act(world: &mut World, device: &TestDevice, body: Body, purpose: Option<Purpose>) -> Act {
@@ -173,22 +208,32 @@ async fn an_object_that_was_damaged_in_the_store_is_not_given_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_erased_opens_no_more_and_its_records_stay() {
     let mut world = World::new().await;
-    let ana = collected(&mut world).await;
+    let (ana, ion) = collected_by_one_of_two(&mut world).await;
     let acts = format!("{}/acts", exhibit());
     let opening = consultation(&mut world, &ana).await;
     let released: Released = world.post(&ana, &acts, &opening).await.json();
-
-    let hold = act(&mut world, &ana, Body::HoldPlace(custodia_core::custody::body::Nothing {}), None).await;
-    world.post(&ana, &acts, &hold).await.json::<Acknowledged>();
     let records = vec![released.receipt.record.index];
-    let erasure = Body::Erasure(Erasure { records: records.clone() });
-    let held = act(&mut world, &ana, erasure, Some(Purpose::VictimProtection)).await;
-    assert_eq!(world.post(&ana, &acts, &held).await.refused(ErrorCode::NotPermitted).rule.as_deref(), Some("ACC-08"));
-    let lift = act(&mut world, &ana, Body::HoldLift(custodia_core::custody::body::Nothing {}), None).await;
+
+    let collection = released.receipt.record.index - 1;
+    let (beyond, _) = propose(&mut world, &ana, vec![collection]).await;
+    world.post(&ana, &acts, &beyond).await.refused(ErrorCode::Malformed);
+    let hold = act(&mut world, &ana, Body::HoldPlace(Nothing {}), None).await;
+    world.post(&ana, &acts, &hold).await.json::<Acknowledged>();
+    let (proposal, confirmation) = propose(&mut world, &ana, records.clone()).await;
+    assert_eq!(world.post(&ana, &acts, &proposal).await.refused(ErrorCode::NotPermitted).rule.as_deref(), Some("ACC-08"));
+    let refused = confirm(&mut world, &ion, confirmation).await.refused(ErrorCode::NotPermitted);
+    assert_eq!(refused.rule.as_deref(), Some("ACC-08"));
+    let lift = act(&mut world, &ana, Body::HoldLift(Nothing {}), None).await;
     world.post(&ana, &acts, &lift).await.json::<Acknowledged>();
-    let erasure = Body::Erasure(Erasure { records });
-    let erasure = act(&mut world, &ana, erasure, Some(Purpose::VictimProtection)).await;
-    world.post(&ana, &acts, &erasure).await.json::<Acknowledged>();
+    let (proposal, confirmation) = propose(&mut world, &ana, records).await;
+    let early = confirm(&mut world, &ion, confirmation.clone()).await.refused(ErrorCode::NotPermitted);
+    assert_eq!(early.rule.as_deref(), Some("ACC-12"), "nothing was proposed yet");
+    world.post(&ana, &acts, &proposal).await.json::<Acknowledged>();
+    let alone = confirm(&mut world, &ana, confirmation.clone()).await.refused(ErrorCode::NotPermitted);
+    assert_eq!(alone.rule.as_deref(), Some("ACC-12"), "nobody confirms their own proposal");
+    let opening = consultation(&mut world, &ion).await;
+    world.post(&ion, &acts, &opening).await.json::<Released>();
+    confirm(&mut world, &ion, confirmation).await.json::<Acknowledged>();
 
     world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::NotFound);
     let opening = consultation(&mut world, &ana).await;
@@ -203,6 +248,32 @@ async fn what_is_erased_opens_no_more_and_its_records_stay() {
         previous = Some(opened.commitment);
     }
     assert!(page.records[1].open().unwrap().core.is_none(), "the payload is gone, its commitment and links stay");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_that_an_erasure_could_not_delete_are_deleted_after_a_restart() {
+    let mut world = World::new().await;
+    let (ana, ion) = collected_by_one_of_two(&mut world).await;
+    let folder = world.folder.path().join("objects").join(EXHIBIT.to_string());
+    let stuck = folder.join(Blake3Digest::of(SEGMENTS[0]).to_string());
+    // A folder where the object was: the store cannot delete it as an object.
+    std::fs::remove_file(&stuck).unwrap();
+    std::fs::create_dir_all(stuck.join("in the way")).unwrap();
+    let (proposal, confirmation) = propose(&mut world, &ana, Vec::new()).await;
+    world.post(&ana, &format!("{}/acts", exhibit()), &proposal).await.json::<Acknowledged>();
+    confirm(&mut world, &ion, confirmation).await.json::<Acknowledged>();
+    assert!(stuck.exists(), "the erasure stands although an object could not be deleted");
+    world.stop().await;
+    std::fs::remove_dir_all(&stuck).unwrap();
+    std::fs::write(&stuck, SEGMENTS[0]).unwrap();
+    world.start().await;
+    let deleted = async {
+        while std::fs::read_dir(&folder).unwrap().next().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), deleted).await.expect("what was left is deleted after the start");
     world.stop().await;
 }
 

@@ -7,8 +7,10 @@ use custodia_api::limits::{MAX_KEY_PACKAGES, MAX_OBJECTS};
 use custodia_api::messages::{
     ClaimedKeyPackages, Collect, ExhibitRow, ExhibitStateText, KeyPackageCount, Objects, Released, UploadKeyPackages,
 };
+use custodia_core::custody::body::Body;
 use custodia_core::custody::facts::ExhibitState;
-use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
+use custodia_core::custody::kind::Kind;
 use custodia_core::custody::receipt::Receipt;
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::{Blake3Digest, Sha256Digest};
@@ -113,7 +115,11 @@ impl Vault {
             return Err(Refusal::Malformed("a wrapped group share is 104 bytes".to_owned()));
         }
         let intake = Intake { objects: request.objects, release_share: Secret32::from_bytes(share), group_share: request.group_share.0 };
-        self.enter_one(Act { intent, attachment: Attachment::Intake(intake) }).await
+        let mut acts = vec![Act { intent, attachment: Attachment::Intake(intake) }];
+        if let Some(text) = &request.source {
+            acts.push(Act { intent: source_of(caller, text, &acts[0].intent)?, attachment: Attachment::Source });
+        }
+        self.enter(acts).await?.into_iter().next().ok_or(Refusal::Internal("an act has no receipt"))
     }
 
     /// Answers an opening that stands in the log: the release share and the names of the objects.
@@ -156,22 +162,35 @@ impl Vault {
         Ok((room.hold(bytes), size))
     }
 
-    /// Deletes the objects of an exhibit that was erased. What fails is left to the next erasure of the same exhibit, and reported.
-    pub async fn delete_objects(&self, exhibit: ExhibitId) {
-        let listed = async {
+    /// Deletes what is left in the store of exhibits that were erased. What cannot be deleted now is reported, and tried again by the next call.
+    pub async fn delete_erased_objects(&self) {
+        let left = async {
             let mut conn = self.store.read().await?;
-            exhibits::objects(&mut conn, exhibit).await
+            exhibits::erased_with_objects(&mut conn).await
         };
-        match listed.await {
-            Ok(objects) => {
-                for (name, _) in objects {
-                    if let Err(error) = self.objects.delete(exhibit, name).await {
-                        tracing::error!(exhibit.id = %exhibit, object.name = %name, error = %error, "an erased exhibit's object was not deleted");
+        match left.await {
+            Ok(left) => {
+                for exhibit in left {
+                    if let Err(refusal) = self.delete_objects(exhibit).await {
+                        tracing::error!(exhibit.id = %exhibit, error = %refusal, "an erased exhibit's objects are not all deleted yet");
                     }
                 }
             }
-            Err(error) => tracing::error!(exhibit.id = %exhibit, error = %error, "an erased exhibit's objects were not deleted"),
+            Err(error) => tracing::error!(error = %error, "erased exhibits' objects are not deleted yet"),
         }
+    }
+
+    async fn delete_objects(&self, exhibit: ExhibitId) -> Result<(), Refusal> {
+        let mut conn = self.store.read().await?;
+        let objects = exhibits::objects(&mut conn, exhibit).await?;
+        drop(conn);
+        for (name, _) in objects {
+            self.objects.delete(exhibit, name).await?;
+            let mut write = self.store.write().await?;
+            exhibits::forget_object(write.conn(), exhibit, name).await?;
+            write.commit().await?;
+        }
+        Ok(())
     }
 
     /// Takes key packages of the caller's own.
@@ -270,6 +289,18 @@ async fn discard_old(conn: &mut crate::store::Conn, device: Sha256Digest, now: L
         devices::add_key_package(conn, device, &reference, &bytes).await?;
     }
     Ok(())
+}
+
+/// The record of a derivation on the source's chain, which may be of another case.
+fn source_of(caller: &Caller, text: &str, collection: &SignedIntent) -> Result<SignedIntent, Refusal> {
+    let case = UnverifiedIntent::parse(text).map_err(|error| Refusal::Malformed(error.to_string()))?.unverified().case;
+    let intent = Vault::intent_of(caller, text, case)?;
+    let derived = matches!(&collection.body, Body::Collection(body) if body.derivation.is_some());
+    if derived && intent.kind() == Kind::Combination {
+        Ok(intent)
+    } else {
+        Err(Refusal::Malformed("a combination goes with the collection of an exhibit that was made from another".to_owned()))
+    }
 }
 
 async fn timely(conn: &mut crate::store::Conn, device: Sha256Digest, now: LogTime) -> Result<Vec<u8>, Refusal> {

@@ -1,3 +1,5 @@
+mod together;
+
 use super::*;
 use crate::custody::body::{
     Add, Alteration, CaseCreate, Collection, Consent, Consultation, Erasure, LogRead, Nothing, TransferMeans, ViewMode,
@@ -9,7 +11,7 @@ use crate::digest::{Blake3Digest, Sha256Digest};
 use crate::time::LogTime;
 
 fn device(office: &str, role: Role) -> DeviceFacts {
-    DeviceFacts { good_standing: true, role, office: office.parse().unwrap() }
+    DeviceFacts { good_standing: true, role, office: office.parse().unwrap(), person: format!("{office}/joost").parse().unwrap() }
 }
 
 fn leaf(office: &str, role: Role) -> LeafFacts {
@@ -28,10 +30,13 @@ fn allowing(intent: &Intent) -> Facts<'static> {
             epoch_stands: true,
             actor: Some(Membership { first_ring: 1, left: false }),
         }),
+        parent: None,
         exhibit: Some(ExhibitFacts {
             case: intent.case,
             state: ExhibitState::Active,
             held: false,
+            held_by_actor: false,
+            proposal: None,
             handling: Handling::H0,
             ring_version: 2,
             originator: "nl-om".parse().unwrap(),
@@ -255,15 +260,19 @@ fn acc_07_h2_blocks_passing_on_until_the_originator_consents() {
 
 #[test]
 fn acc_08_a_held_exhibit_is_not_erased() {
-    let intent = with(Body::Erasure(Erasure { records: vec![] }));
-    only_this_breaks(ACC_08, &intent, &allowing(&intent), |facts| facts.exhibit.as_mut().unwrap().held = true);
+    let proposal = with(Body::Erasure(Erasure::Propose { records: vec![] }));
+    only_this_breaks(ACC_08, &proposal, &allowing(&proposal), |facts| facts.exhibit.as_mut().unwrap().held = true);
+    let (confirmation, proposed) = together::confirmation();
+    only_this_breaks(ACC_08, &confirmation, &proposed, |facts| facts.exhibit.as_mut().unwrap().held = true);
 }
 
 #[test]
-fn acc_09_only_the_originator_consents_or_changes_the_handling_code() {
+fn acc_09_only_the_originator_consents_recodes_or_proposes_erasure() {
     let foreign = |facts: &mut Facts<'_>| facts.actor.office = "ro-diicot".parse().unwrap();
     let consent = with(Body::ConsentGive(Consent { to: ConsentTo::Onward }));
     only_this_breaks(ACC_09, &consent, &allowing(&consent), foreign);
+    let erasure = with(Body::Erasure(Erasure::Propose { records: vec![] }));
+    only_this_breaks(ACC_09, &erasure, &allowing(&erasure), foreign);
     let recode = with(Body::Alteration(Alteration { handling: Some(Handling::H0), review: None }));
     only_this_breaks(ACC_09, &recode, &allowing(&recode), foreign);
     let review = with(Body::Alteration(Alteration { handling: None, review: Some("2032-01-01".to_owned()) }));
