@@ -16,6 +16,7 @@ use custodia_core::dossier::registry::{self, RegistryAt};
 use custodia_core::dossier::{Files, Index, VERSION, paths};
 use custodia_core::finding::{Finding, Status, Verdict};
 use custodia_core::log::{InclusionProof, NodeHash, SignedCheckpoint, VerifiedCheckpoint};
+use custodia_core::strict_json;
 
 use archive::{Archive, ArchiveError};
 use bag::{Bag, MAX_TEXT_BYTES};
@@ -87,7 +88,7 @@ fn read_index<R: Read + Seek>(archive: &mut Archive<R>, trust: &Trust, findings:
         findings.push(Finding::not_checked("DOS-03", paths::INDEX, text));
         return Ok(None);
     }
-    match serde_json::from_slice::<Index>(&bytes) {
+    match strict_json::read::<Index>(&bytes) {
         Ok(index) if index.origin == trust.origin.as_str() && !index.exhibits.is_empty() => {
             findings.push(Finding::passed("DOS-03", paths::INDEX, format!("{} exhibits of case {}", index.exhibits.len(), index.case)));
             Ok(Some(index))

@@ -27,6 +27,7 @@ use custodia_core::identity::{Certificate, CertificateId};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::jws::{self, Typ, UnverifiedJws};
 use custodia_core::secret::Secret32;
+use custodia_core::strict_json;
 use zeroize::Zeroizing;
 
 use crate::agent::Agent;
@@ -302,7 +303,7 @@ impl Agent {
             *certificate.ok_or("signed by a device that the registry does not know")?.key()
         };
         let grant = grant.verify(&key).map_err(|_| "its signature does not verify")?;
-        let payload: Payload = serde_json::from_slice(grant.payload()).map_err(|_| "its payload is not of the format")?;
+        let payload: Payload = strict_json::read(grant.payload()).map_err(|_| "its payload is not of the format")?;
         let own = self.certificate_id().map_err(|_| "no certificate")?;
         let keys = payload.rings.len() + payload.exhibits.len();
         if payload.v != 1 || payload.case != case || payload.recipient != own || keys > MAX_KEYS {

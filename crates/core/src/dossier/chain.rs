@@ -1,9 +1,10 @@
 //! Checks LOG-02 and CHN-01 to CHN-04: one exhibit's chain, from its collection to the dossier's own disclosure.
 
 use crate::custody::body::{Body, Collection, Disclosure};
+use crate::custody::chain::ChainWalk;
 use crate::custody::intent::{SignedIntent, UnverifiedIntent};
 use crate::custody::receipt::{OpenedRecord, RecordView};
-use crate::custody::record::{ChainHead, Core, Outcome, Place};
+use crate::custody::record::{Core, Outcome};
 use crate::digest::Sha256Digest;
 use crate::finding::{Finding, Status};
 use crate::identity::{CertificateId, Standing};
@@ -57,7 +58,7 @@ pub struct ChainOutput {
 /// Checks the chain record by record and never stops at the first fault.
 pub fn check(input: &ChainInput<'_>, checkpoint: &VerifiedCheckpoint, registry: &RegistryAt) -> ChainOutput {
     let mut output = ChainOutput::default();
-    let mut walk = Walk { head: None, index: None, time: None, seen: None, commitments: Vec::new() };
+    let mut walk = Walk { chain: ChainWalk::new(input.exhibit), seen: None, commitments: Vec::new() };
     if input.views.len() != input.proofs.len() {
         output.fail("LOG-02", "chain", "the number of inclusion proofs is not that of the records");
     }
@@ -74,9 +75,7 @@ pub fn check(input: &ChainInput<'_>, checkpoint: &VerifiedCheckpoint, registry: 
 }
 
 struct Walk {
-    head: Option<ChainHead>,
-    index: Option<u64>,
-    time: Option<crate::time::LogTime>,
+    chain: ChainWalk<ExhibitId>,
     seen: Option<(u64, Sha256Digest)>,
     commitments: Vec<Sha256Digest>,
 }
@@ -98,24 +97,14 @@ fn check_record(
     if proven.is_none_or(|(index, proof)| checkpoint.includes(index, leaf, proof).is_err()) {
         output.fail("LOG-02", subject, "it is not proven to be in the log at this index");
     }
-    let place = Place::after(input.exhibit, walk.head);
-    if opened.exhibit != Some(Some(place)) {
-        output.fail("CHN-01", subject, "it does not follow the record before it in the exhibit's chain");
+    for fault in walk.chain.step(index, opened, opened.exhibit.flatten()) {
+        output.fail("CHN-01", subject, fault.to_string());
     }
-    walk.head = Some(ChainHead { seq: place.seq, commitment: opened.commitment });
-    if walk.index.is_some_and(|last| last >= index) {
-        output.fail("CHN-01", subject, "its index is not greater than that of the record before it");
-    }
-    walk.index = Some(index);
     let Some(core) = &opened.core else {
         output.fail("CHN-01", subject, "its content is not given");
         walk.commitments.push(opened.commitment.0);
         return;
     };
-    if walk.time.is_some_and(|last| last > core.time) {
-        output.fail("CHN-01", subject, "its time lies before that of the record before it");
-    }
-    walk.time = Some(core.time);
     if let Some(act) = check_intent(input, subject, core, registry, output) {
         check_seen(subject, &act, index, walk, output);
         output.acts.push(act);
