@@ -2,4 +2,5 @@
 
 mod agent;
 mod dossier;
+mod oracle;
 mod tidy;

@@ -4,6 +4,7 @@ import copy
 
 from . import custody, jws, log, world
 from .common import b64, b64url, compact, sha256
+from .vectors import write
 from .world import ANA, CASE, DIICOT, EXHIBIT, FIRST_LIST, JOOST, LENA, Log, payload, sign
 
 D = [bytes([number]) * 32 for number in range(16)]
@@ -33,23 +34,6 @@ CHANGE = {
     "epoch": 3, "commit": H[1], "welcome": H[2], "ring_version": 3, "ring_commitment": H[3], "ring_row": H[4],
     "adds": [{"certificate": JOOST.signer.hex(), "terms": "chosen"}], "removes": [H[5]], "resync": False,
 }
-
-
-def write(folder, name, what, cases):
-    names = [case["name"] for case in cases]
-    assert len(names) == len(set(names)), [one for one in names if names.count(one) > 1]
-    custody_ = [case for case in cases if case["expect"] == "ok"]
-    print(f"{folder}/{name}", len(custody_), "good", len(cases) - len(custody_), "bad")
-    from .vectors import FOLDER
-
-    (FOLDER / folder).mkdir(exist_ok=True)
-    (FOLDER / folder / f"{name}.json").write_text(dump({"what": what, "cases": cases}))
-
-
-def dump(value):
-    import json
-
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def good_intents():

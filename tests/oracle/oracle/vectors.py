@@ -42,3 +42,29 @@ def judge(report, file, cases, check, expect="expect"):
         if not wanted and not answer:
             report.faults.append(f"{file}: {name}: accepted here, and it should be {case[expect]}")
     report.count(file, good, len(cases) - good)
+
+
+# Writing.
+
+MADE = {}
+
+
+def write(folder, name, what, cases):
+    names = [case["name"] for case in cases]
+    assert len(names) == len(set(names)), [one for one in names if names.count(one) > 1]
+    keep(f"{folder}/{name}.json", (json.dumps({"what": what, "cases": cases}, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def keep(name, data):
+    MADE[FOLDER / name] = data
+
+
+def finish(compare):
+    """Writes what was made, or counts the files that differ from it."""
+    differ = [path for path, data in MADE.items() if not path.exists() or path.read_bytes() != data]
+    for path in differ:
+        print("differs:" if compare else "written:", path.relative_to(FOLDER))
+        if not compare:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(MADE[path])
+    return bool(compare and differ)
