@@ -26,6 +26,7 @@ def open_grant(text, granter_key, case, recipient, seed):
     need(hex_id(said["case"]) == case and digest(said["recipient"]) == recipient, "for another case or device")
     rings = [integer(one, 4) for one in array(said["rings"])]
     exhibits = [hex_id(one) for one in array(said["exhibits"])]
+    need(0 not in rings and len(set(rings)) == len(rings) and len(set(exhibits)) == len(exhibits), "a version 0, or a version or exhibit twice")
     need(len(rings) + len(exhibits) <= 2048, "more than 2048 keys")
     plain = hpke.open_base(seed, unb64url(said["sealed"]), info(case, statement.signer, recipient))
     need(len(plain) == 32 * (len(rings) + len(exhibits)), "another number of keys than it names")

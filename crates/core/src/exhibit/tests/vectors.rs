@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::super::cobblestone;
 use super::super::keys::{
-    ExhibitKey, ExhibitKeyCommitment, GroupShare, KekId, KeyEncryptionKey, ReasonKey, ReleaseShare, ReleaseShareCommitment,
-    RingKey, RingVersion,
+    ExhibitKey, ExhibitKeyCommitment, GroupShare, KekId, KeyEncryptionKey, ReasonKey, ReleaseShare, ReleaseShareCommitment, RingKey,
+    RingVersion,
 };
 use super::super::padding::padme;
 use super::super::sealed_text::{SealedText, SealedTextPlace};
