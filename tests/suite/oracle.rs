@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 /// Runs a program of `tests/oracle` under the Python that `tests/oracle/install` made.
 fn oracle(program: &str, arguments: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in a folder of the workspace");
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's folder for tests lies in target").join("tools/oracle/bin/python");
+    let python =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's folder for tests lies in target").join("tools/oracle/bin/python");
     assert!(python.exists(), "{} is missing: run tests/oracle/install, or tests/run", python.display());
     let program = root.join("tests/oracle").join(program);
     Command::new(python).arg("-B").arg(program).args(arguments).output().expect("Python runs")
