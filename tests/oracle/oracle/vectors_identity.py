@@ -24,3 +24,14 @@ def run(report):
     if opened.hex() != file["plaintext"]:
         report.faults.append("identity/hpke.json: opens to another text")
     report.count("identity/hpke.json", 1, 0)
+
+    file = load("identity/list.json")
+    second = identity.TrustList(file["list"])
+    second.verify_first(unhex(file["pin"]))
+    at = rfc3339(file["at"])
+    judge(report, "identity/issued.json", load("identity/issued.json")["cases"], lambda case: second.certify(identity.Device(unb64(case["certificate"])), at))
+
+    def request(case):
+        assert identity.Request(case["request"]).fingerprint.hex() == case["fingerprint"]
+
+    judge(report, "identity/requests.json", load("identity/requests.json")["cases"], request)
