@@ -235,7 +235,8 @@ mod tests {
             return Err("Digest".to_owned());
         }
         // The same request, signed here, has the same base and the same headers.
-        let made = Parameters { created: case["created"].as_u64().unwrap(), nonce: array(&case["nonce"]), keyid: text("keyid").parse().unwrap() };
+        let made =
+            Parameters { created: case["created"].as_u64().unwrap(), nonce: array(&case["nonce"]), keyid: text("keyid").parse().unwrap() };
         assert_eq!((made.base(&covered).as_str(), &made), (text("base"), &parameters));
         let headers = made.sign(&covered, &SigningKey::from_bytes(&array(&case["seed"])));
         assert_eq!((headers.input.as_str(), headers.signature.as_str()), (text("signature_input"), text("signature")));
@@ -250,6 +251,14 @@ mod tests {
         for case in cases {
             let answer = judge(case).err().unwrap_or_else(|| "ok".to_owned());
             assert_eq!(answer.split('(').next(), case["expect"].as_str(), "{}: {answer}", case["name"]);
+        }
+        let document = include_str!("../../../docs/spec/http.md");
+        for shown in ["base", "signature"] {
+            assert!(
+                document.contains(cases[0][shown].as_str().unwrap()),
+                "docs/spec/http.md does not show the {shown} of {}",
+                cases[0]["name"]
+            );
         }
     }
 }

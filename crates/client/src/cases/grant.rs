@@ -123,8 +123,10 @@ mod tests {
             let answer = opened.as_ref().err().map_or("ok", String::as_str);
             assert_eq!(answer, case["expect"].as_str().unwrap(), "{}", case["name"]);
             if let Ok(granted) = opened {
-                let rings: BTreeMap<_, _> = granted.rings.iter().map(|(version, key)| (version.to_string(), hex::encode(key.expose()))).collect();
-                let shares: BTreeMap<_, _> = granted.shares.iter().map(|(id, share)| (id.to_string(), hex::encode(share.expose()))).collect();
+                let rings: BTreeMap<_, _> =
+                    granted.rings.iter().map(|(version, key)| (version.to_string(), hex::encode(key.expose()))).collect();
+                let shares: BTreeMap<_, _> =
+                    granted.shares.iter().map(|(id, share)| (id.to_string(), hex::encode(share.expose()))).collect();
                 assert_eq!(serde_json::to_value((rings, shares)).unwrap(), serde_json::json!([case["rings"], case["exhibits"]]));
             }
         }

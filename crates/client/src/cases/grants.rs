@@ -244,12 +244,7 @@ impl Agent {
         Ok(named.collect())
     }
 
-    async fn keep_granted(
-        &self,
-        case: CaseId,
-        granted: &Granted,
-        commitments: &BTreeMap<u32, Sha256Digest>,
-    ) -> Result<bool, AgentError> {
+    async fn keep_granted(&self, case: CaseId, granted: &Granted, commitments: &BTreeMap<u32, Sha256Digest>) -> Result<bool, AgentError> {
         let mut connection = self.state.connection().await;
         let mut transaction = state::begin(&mut connection).await?;
         let mut all = true;

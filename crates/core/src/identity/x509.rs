@@ -95,10 +95,10 @@ pub(super) fn verifying_key(bytes: &[u8]) -> Option<VerifyingKey> {
     (!key.is_weak() && key.to_edwards().compress().as_bytes() == key.as_bytes()).then_some(key)
 }
 
-/// The first second that UTCTime cannot say: 2050-01-01T00:00:00Z.
+/// The first second that `UTCTime` cannot say: 2050-01-01T00:00:00Z.
 const YEAR_2050: u64 = 2_524_608_000;
 
-/// A time in the one form that RFC 5280 §4.1.2.5 leaves it: UTCTime up to 2049, GeneralizedTime after.
+/// A time in the one form that RFC 5280 §4.1.2.5 leaves it: `UTCTime` up to 2049, `GeneralizedTime` after.
 fn moment(time: Time) -> Result<LogTime, Malformed> {
     let refused = Malformed::new("validity", "not a time from 1970 to 9999, or not UTCTime before 2050 and GeneralizedTime from then on");
     let seconds = time.to_unix_duration().as_secs();

@@ -371,11 +371,13 @@ fn signatures_are_judged_strictly_as_their_vectors_say() {
 
 #[test]
 fn signatures_of_wycheproof_are_judged_as_it_says() {
-    let file: serde_json::Value = serde_json::from_str(include_str!("../../../../../tests/vectors/foreign/ed25519/ed25519_test.json")).unwrap();
+    let file: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../../tests/vectors/foreign/ed25519/ed25519_test.json")).unwrap();
     let mut count = 0;
     for group in file["testGroups"].as_array().unwrap() {
         for test in group["tests"].as_array().unwrap() {
-            let judged = judge_signature(group["publicKey"]["pk"].as_str().unwrap(), test["msg"].as_str().unwrap(), test["sig"].as_str().unwrap());
+            let judged =
+                judge_signature(group["publicKey"]["pk"].as_str().unwrap(), test["msg"].as_str().unwrap(), test["sig"].as_str().unwrap());
             assert_eq!(judged == "ok", test["result"] == "valid", "{}", test["tcId"]);
             count += 1;
         }
