@@ -5,4 +5,5 @@ mod bad_files;
 mod custody;
 mod dossier;
 mod lying_server;
+mod oracle;
 mod tidy;

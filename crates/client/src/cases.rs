@@ -4,6 +4,7 @@
 //! changes the group are written in one transaction before anything is sent, and a commit is merged only when the log says that it won.
 
 mod catch_up;
+mod grant;
 mod grants;
 mod judge;
 mod membership;

@@ -197,11 +197,12 @@ pub fn proven(key: &LogKey, receipt: &Receipt) -> Result<(OpenedRecord, Verified
 /// Whatever of [`verify_receipt`] does not hold, or another intent.
 pub fn verify_own_receipt(key: &LogKey, receipt: &Receipt, sent: &SignedIntent) -> Result<Entry, Misbehaviour> {
     let entry = verify_receipt(key, receipt)?;
+    let (record, _) = proven(key, receipt)?;
     let bad = |finding| Misbehaviour { finding, held: sent.text().to_owned(), shown: serde_json::to_string(receipt).unwrap_or_default() };
     if entry.intent != sent.text() {
         return Err(bad("the receipt is for another act than the one that was sent"));
     }
-    if entry.case.is_some_and(|place| place.chain != sent.case) || entry.exhibit.is_some_and(|place| Some(place.chain) != sent.exhibit) {
+    if record.fits(sent).is_err() {
         return Err(bad("the act was entered in another chain than the one that it names"));
     }
     Ok(entry)

@@ -3,6 +3,7 @@
 //! Formats: `docs/spec/custody.md`. Rules: `docs/RULES.md`.
 
 pub mod body;
+pub mod chain;
 pub mod facts;
 pub mod intent;
 pub mod kind;
@@ -13,3 +14,6 @@ pub mod replay;
 pub mod rules;
 pub mod wire;
 pub mod world;
+
+#[cfg(test)]
+mod vectors;

@@ -7,3 +7,6 @@ pub mod context;
 pub mod facts;
 pub mod rules;
 pub mod xwing;
+
+#[cfg(test)]
+mod vectors;

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use crate::digest::Sha256Digest;
+use crate::strict_json;
 
 mod general;
 
@@ -74,8 +75,9 @@ struct Header {
 impl Header {
     /// Reads a header of the given use; gives the SHA-256 of the signer's certificate.
     fn read(bytes: &[u8], typ: Typ) -> Result<Sha256Digest, JwsError> {
-        let header: Self = serde_json::from_slice(bytes)
-            .map_err(|_| JwsError::Malformed("the header is not an object of exactly alg, typ and x5t#S256"))?;
+        let header: Self = strict_json::read(bytes).map_err(|_| {
+            JwsError::Malformed("the header is not an object of exactly alg, typ and x5t#S256, in that order and without white space")
+        })?;
         if header.alg != "EdDSA" {
             return Err(JwsError::Malformed("alg is not EdDSA"));
         }

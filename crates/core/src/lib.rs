@@ -14,4 +14,5 @@ pub mod ids;
 pub mod jws;
 pub mod log;
 pub mod secret;
+pub mod strict_json;
 pub mod time;

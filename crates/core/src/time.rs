@@ -59,7 +59,7 @@ pub struct ClaimedTime {
 impl ClaimedTime {
     /// Reads RFC 3339 text.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        if text.len() > 35 {
+        if !is_one_spelling(text.as_bytes()) {
             return Err(TimeError);
         }
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimeError)?;
@@ -75,6 +75,18 @@ impl ClaimedTime {
     pub const fn millis(&self) -> i128 {
         self.millis
     }
+}
+
+/// RFC 3339 leaves spellings open; here `T` and `Z` are capitals, there is no leap second, no year 0000, and at most nine digits of a second.
+fn is_one_spelling(text: &[u8]) -> bool {
+    let fraction = text.get(19..).unwrap_or_default();
+    let digits = if let [b'.', rest @ ..] = fraction { rest.iter().take_while(|c| c.is_ascii_digit()).count() } else { 0 };
+    text.len() <= 35
+        && !text.starts_with(b"0000")
+        && text.get(10) == Some(&b'T')
+        && !text.contains(&b'z')
+        && text.get(17) != Some(&b'6')
+        && digits <= 9
 }
 
 impl serde::Serialize for ClaimedTime {

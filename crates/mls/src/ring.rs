@@ -106,3 +106,46 @@ fn head(group: GroupId, epoch: Epoch, version: RingVersion) -> [u8; RingRow::HEA
     head[29..].copy_from_slice(&version.number().to_be_bytes());
     head
 }
+
+#[cfg(test)]
+mod tests {
+    use custodia_core::digest::Sha256Digest;
+    use custodia_core::ids::CaseId;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn array<const N: usize>(value: &Value) -> [u8; N] {
+        hex::decode(value.as_str().unwrap()).unwrap().try_into().unwrap()
+    }
+
+    fn open(case: &Value) -> Result<Secret32, MlsError> {
+        let row = RingRow::from_bytes(&hex::decode(case["row"].as_str().unwrap()).unwrap())?;
+        let number = |member: &str| u32::try_from(case[member].as_u64().unwrap()).unwrap();
+        let group = GroupId { case: CaseId::from_bytes(array(&case["case"])), generation: number("generation") };
+        let none = Sha256Digest::from_bytes([0; 32]);
+        let context = CommitContext {
+            log_size: 0,
+            log_root: none,
+            registry_sequence: 0,
+            registry_commitment: none,
+            ring_version: RingVersion::new(number("version")).unwrap(),
+            ring_commitment: Sha256Digest::from_bytes(array(&case["commitment"])),
+        };
+        let wrap = Secret32::from_bytes(array(&case["wrapping"]));
+        row.open(&MlsState::new(), &wrap, (group, Epoch(case["epoch"].as_u64().unwrap())), &context)
+    }
+
+    #[test]
+    fn ring_rows_open_and_are_refused_as_their_vectors_say() {
+        let file: Value = serde_json::from_str(include_str!("../../../tests/vectors/groups/rows.json")).unwrap();
+        let cases = file["cases"].as_array().unwrap();
+        assert!(cases.len() >= 16);
+        for case in cases {
+            let opened = open(case);
+            let answer = opened.as_ref().err().map_or_else(|| "ok".to_owned(), |error| format!("{error:?}"));
+            assert_eq!(answer.split('(').next(), case["expect"].as_str(), "{}", case["name"]);
+            assert!(opened.is_err() || opened.is_ok_and(|key| *key.expose() == array(&case["key"])));
+        }
+    }
+}

@@ -15,6 +15,8 @@ const MAX_ENTRIES: usize = 1_000_000;
 /// The longest name of an entry, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
 const LOCAL_HEADER_BYTES: u64 = 30;
+/// The one flag that an entry may have: its name is UTF-8.
+const UTF8_FLAG: u16 = 0x0800;
 const LOCAL_HEADER_SIGNATURE: &[u8] = b"PK\x03\x04";
 
 /// Why an archive was not read.
@@ -39,6 +41,7 @@ pub struct Archive<R> {
 struct Extent {
     start: u64,
     length: u64,
+    crc: u32,
 }
 
 fn malformed(text: impl Into<String>) -> ArchiveError {
@@ -70,8 +73,8 @@ impl<R: Read + Seek> Archive<R> {
             let start = file.data_start().ok_or_else(|| malformed(format!("the entry {name:?} has no data")))?;
             let inner = name.strip_prefix(ROOT).filter(|inner| is_safe(inner));
             let inner = inner.ok_or_else(|| malformed(format!("the entry {name:?} lies outside {ROOT}")))?.to_owned();
-            headers.push((file.header_start(), start, start + file.size(), name));
-            if entries.insert(inner, Extent { start, length: file.size() }).is_some() {
+            headers.push(Header { at: file.header_start(), start, end: start + file.size(), crc: file.crc32(), name });
+            if entries.insert(inner, Extent { start, length: file.size(), crc: file.crc32() }).is_some() {
                 return Err(malformed("two entries have one name"));
             }
         }
@@ -115,13 +118,51 @@ impl<R: Read + Seek> Archive<R> {
         self.source.seek(SeekFrom::Start(extent.start))?;
         let mut rest = extent.length;
         let mut buffer = vec![0; 1 << 20];
+        let mut crc = Crc32::new();
         while rest > 0 {
             let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len());
             self.source.read_exact(&mut buffer[..wanted])?;
+            crc.update(&buffer[..wanted]);
             each(&buffer[..wanted]);
             rest -= wanted as u64;
         }
-        Ok(())
+        if crc.value() == extent.crc {
+            Ok(())
+        } else {
+            Err(malformed(format!("the entry {name:?} has another CRC-32 than its header says")))
+        }
+    }
+}
+
+/// CRC-32 as ZIP has it (ISO 3309, reflected, polynomial 0xEDB88320).
+struct Crc32(u32);
+
+impl Crc32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0_u32;
+        while byte < 256 {
+            let (mut value, mut bit) = (byte, 0);
+            while bit < 8 {
+                value = if value & 1 == 1 { value >> 1 ^ 0xedb8_8320 } else { value >> 1 };
+                bit += 1;
+            }
+            table[byte as usize] = value;
+            byte += 1;
+        }
+        table
+    };
+
+    const fn new() -> Self {
+        Self(u32::MAX)
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |value, byte| Self::TABLE[usize::from(value.to_le_bytes()[0] ^ byte)] ^ value >> 8);
+    }
+
+    const fn value(&self) -> u32 {
+        !self.0
     }
 }
 
@@ -131,11 +172,20 @@ fn is_safe(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES && name.chars().all(plain) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
-/// Entries follow each other from byte 0 to the directory, and each local header names its entry.
-fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [(u64, u64, u64, String)], directory: u64) -> Result<(), ArchiveError> {
-    headers.sort_unstable();
+/// What the directory says of an entry, to be compared with its own header.
+struct Header {
+    at: u64,
+    start: u64,
+    end: u64,
+    crc: u32,
+    name: String,
+}
+
+/// Entries follow each other from byte 0 to the directory, and each local header says of its entry what the directory says.
+fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [Header], directory: u64) -> Result<(), ArchiveError> {
+    headers.sort_unstable_by_key(|header| header.at);
     let mut expected = 0;
-    for (header, start, end, name) in headers.iter() {
+    for Header { at: header, start, end, crc, name } in headers.iter() {
         if *header != expected || *start < header + LOCAL_HEADER_BYTES {
             return Err(malformed(format!("the entry {name:?} overlaps another or leaves a gap before it")));
         }
@@ -147,6 +197,12 @@ fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [(u64, u64, u64, S
         source.read_exact(&mut local)?;
         if &bytes[..4] != LOCAL_HEADER_SIGNATURE || local != name.as_bytes() {
             return Err(malformed(format!("the entry {name:?} has another name in its own header")));
+        }
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let (flags, stored) = (u16::from_le_bytes([bytes[6], bytes[7]]), bytes[8..10] == [0, 0]);
+        let is_size = |size: u32| u64::from(size) == end - start || size == u32::MAX;
+        if flags & !UTF8_FLAG != 0 || !stored || word(14) != *crc || !is_size(word(18)) || !is_size(word(22)) {
+            return Err(malformed(format!("the entry {name:?} has another method, CRC-32 or size in its own header")));
         }
         expected = *end;
     }

@@ -1,6 +1,6 @@
 //! One exhibit of a dossier: its chain, its manifest, its files, its reasons.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 
 use custodia_core::custody::body::Collection;
@@ -134,9 +134,6 @@ fn check_files<R: Read + Seek>(
     manifest: &Manifest,
     findings: &mut Vec<Finding>,
 ) -> Result<(), ArchiveError> {
-    if context.index.files == Files::Digests {
-        return Ok(());
-    }
     let names = archive.read(&paths::file_names(context.id), MAX_TEXT_BYTES)?.unwrap_or_default();
     let names: Vec<String> = match serde_json::from_slice(&names) {
         Ok(names) => names,
@@ -145,6 +142,19 @@ fn check_files<R: Read + Seek>(
             return Ok(());
         }
     };
+    let folder = paths::file(context.id, "");
+    let there: BTreeSet<&str> = context.digests.keys().filter_map(|name| name.strip_prefix(&folder)).collect();
+    if names.iter().map(String::as_str).collect::<BTreeSet<_>>() != there || names.len() != there.len() {
+        findings.push(Finding::failed("EXH-02", "files.json", "it does not name each file that is there once, and no other"));
+    }
+    if context.index.files == Files::Digests {
+        if !there.is_empty() {
+            findings.push(Finding::failed("EXH-02", "files", "the dossier says that it holds digests only, and holds files"));
+        }
+        let text = "the files are not in this dossier: what the manifest says of them was committed to, but no bytes were compared";
+        findings.push(Finding::not_checked("EXH-02", "files", text));
+        return Ok(());
+    }
     if names.len() != manifest.files().len() {
         findings.push(Finding::failed("EXH-02", "files.json", "it does not name one entry for each file of the manifest"));
     }
@@ -172,8 +182,8 @@ fn open_reasons<R: Read + Seek>(
     acts: Vec<ShownAct>,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<ReportedAct>, ArchiveError> {
-    let keys = archive.read(&paths::reasons(context.id), MAX_TEXT_BYTES)?.unwrap_or_else(|| b"{}".to_vec());
-    let keys: BTreeMap<String, Sha256Digest> = match serde_json::from_slice(&keys) {
+    let keys = archive.read(&paths::reasons(context.id), MAX_TEXT_BYTES)?.unwrap_or_default();
+    let mut keys: BTreeMap<String, Sha256Digest> = match serde_json::from_slice(&keys) {
         Ok(keys) => keys,
         Err(error) => {
             findings.push(Finding::failed("EXH-03", "reasons.json", error.to_string()));
@@ -182,7 +192,7 @@ fn open_reasons<R: Read + Seek>(
     };
     let mut reported = Vec::with_capacity(acts.len());
     for act in acts {
-        let key = keys.get(&act.core.index.to_string()).map(|key| ReasonKey::from_secret(Secret32::from_bytes(*key.as_bytes())));
+        let key = keys.remove(&act.core.index.to_string()).map(|key| ReasonKey::from_secret(Secret32::from_bytes(*key.as_bytes())));
         let place = SealedTextPlace { origin: &act.intent.origin, intent: act.intent.id };
         let text =
             key.zip(act.intent.sealed.as_ref()).map(|(key, sealed)| SealedText::open::<AwsLcCipher>(&place, &key, &sealed.message.0));
@@ -195,6 +205,9 @@ fn open_reasons<R: Read + Seek>(
             None => None,
         };
         reported.push(ReportedAct { act, text });
+    }
+    for index in keys.keys() {
+        findings.push(Finding::failed("EXH-03", format!("record {index}"), "a reason key is given for it, and it is no act of this chain"));
     }
     let failed = findings.iter().any(|finding| finding.check == "EXH-03" && finding.status == Status::Failed);
     let opened = reported.iter().filter(|act| act.text.is_some()).count();

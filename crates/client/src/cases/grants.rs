@@ -1,11 +1,5 @@
 //! Grants: what a joiner may open of what came before, handed over device to device and accounted for exhibit by exhibit.
 //!
-//! ```text
-//! JWS, typ custodia-grant+jws, signed by the granter; payload (JSON, no other members):
-//! {"v":1,"case":hex,"recipient":hex certificate id,"rings":[u32 …],"exhibits":[hex …],"sealed":b64url}
-//! sealed (enc ‖ ciphertext) to the recipient's sealing key: the 32-byte ring keys in the order of `rings`, then the 32-byte group shares in the order of `exhibits`
-//! HPKE info: "custodia/grant/v1" ‖ case id (16) ‖ granter's certificate id (32) ‖ recipient's certificate id (32); no associated data
-//! ```
 //! A ring key counts only if it has the commitment that the case's chain names for its version; a group share only when the exhibit key that it
 //! makes has its commitment.
 
@@ -31,6 +25,7 @@ use custodia_failpoint::fail_point;
 use zeroize::Zeroizing;
 
 use super::MemberRow;
+use super::grant::{self, GrantError, Granted, MAX_KEYS, Payload, info};
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::hpke::{self, SealingKeyPair};
@@ -38,24 +33,6 @@ use crate::log_view::Misbehaviour;
 use crate::reasons::{Draft, Ring, Statement};
 use crate::state::keys::CaseFile;
 use crate::state::{self, head, keys};
-
-/// The most keys of one grant: what a JWS of 192 KiB carries.
-const MAX_KEYS: usize = 2048;
-
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Payload {
-    v: u8,
-    case: CaseId,
-    recipient: Sha256Digest,
-    rings: Vec<u32>,
-    exhibits: Vec<ExhibitId>,
-    sealed: Base64Url,
-}
-
-fn info(case: CaseId, granter: Sha256Digest, recipient: Sha256Digest) -> Vec<u8> {
-    [&b"custodia/grant/v1"[..], case.as_bytes(), granter.as_bytes(), recipient.as_bytes()].concat()
-}
 
 impl Agent {
     /// The server's rows of a case's exhibits.
@@ -256,9 +233,9 @@ impl Agent {
             let mut all_kept = true;
             for grant in &page.grants {
                 let kept = match self.open_grant(case, grant).await {
-                    Ok((rings, shares)) => self.keep_granted(case, &rings, &shares, &commitments).await?,
+                    Ok(granted) => self.keep_granted(case, &granted, &commitments).await?,
                     Err(problem) => {
-                        tracing::warn!(case.id = %case, problem, "a grant is not usable");
+                        tracing::warn!(case.id = %case, %problem, "a grant is not usable");
                         false
                     }
                 };
@@ -283,17 +260,11 @@ impl Agent {
         Ok(named.collect())
     }
 
-    async fn keep_granted(
-        &self,
-        case: CaseId,
-        rings: &[(u32, Secret32)],
-        shares: &[(ExhibitId, Secret32)],
-        commitments: &BTreeMap<u32, Sha256Digest>,
-    ) -> Result<bool, AgentError> {
+    async fn keep_granted(&self, case: CaseId, granted: &Granted, commitments: &BTreeMap<u32, Sha256Digest>) -> Result<bool, AgentError> {
         let mut connection = self.state.connection().await;
         let mut transaction = state::begin(&mut connection).await?;
         let mut all = true;
-        for (version, key) in rings {
+        for (version, key) in &granted.rings {
             let commitment = RingVersion::new(*version).map(|version| ring_commitment(case, version, key));
             if commitment.is_some() && commitment == commitments.get(version).copied() {
                 keys::put_ring_key(&mut transaction, case, *version, key).await?;
@@ -302,7 +273,7 @@ impl Agent {
                 tracing::warn!(case.id = %case, ring.version = version, "a granted ring key has not the commitment of the case's chain");
             }
         }
-        for (exhibit, share) in shares {
+        for (exhibit, share) in &granted.shares {
             keys::put_granted_share(&mut transaction, case, *exhibit, share).await?;
         }
         transaction.commit().await.map_err(state::StateError::from)?;
@@ -310,33 +281,15 @@ impl Agent {
         Ok(all)
     }
 
-    async fn open_grant(&self, case: CaseId, text: &str) -> Result<(Vec<(u32, Secret32)>, Vec<(ExhibitId, Secret32)>), &'static str> {
-        let grant = UnverifiedJws::parse(text, Typ::Grant).map_err(|_| "not a grant of the format")?;
+    async fn open_grant(&self, case: CaseId, text: &str) -> Result<Granted, GrantError> {
+        let grant = UnverifiedJws::parse(text, Typ::Grant)?;
         let granter = grant.signer();
         let key = {
-            let believed = self.believed().await.map_err(|_| "no registry to judge by")?;
+            let believed = self.believed().await.map_err(|_| GrantError::UnknownGranter)?;
             let certificate = believed.registry.registry().certificate(CertificateId::from_digest(granter));
-            *certificate.ok_or("signed by a device that the registry does not know")?.key()
+            *certificate.ok_or(GrantError::UnknownGranter)?.key()
         };
-        let grant = grant.verify(&key).map_err(|_| "its signature does not verify")?;
-        let payload: Payload = serde_json::from_slice(grant.payload()).map_err(|_| "its payload is not of the format")?;
-        let own = self.certificate_id().map_err(|_| "no certificate")?;
-        let keys = payload.rings.len() + payload.exhibits.len();
-        if payload.v != 1 || payload.case != case || payload.recipient != own || keys > MAX_KEYS {
-            return Err("it is for another case or device");
-        }
-        let plain = SealingKeyPair::from_private(self.device.sealing.clone())
-            .open(&info(case, granter, own), b"", &payload.sealed.0)
-            .map_err(|_| "it does not open with this device's sealing key")?;
-        if plain.len() != keys * 32 {
-            return Err("it carries another number of keys than it names");
-        }
-        let secrets: Vec<Secret32> =
-            plain.chunks_exact(32).map(|chunk| Secret32::from_bytes(chunk.try_into().expect("chunks of 32"))).collect();
-        let (rings, shares) = secrets.split_at(payload.rings.len());
-        Ok((
-            payload.rings.into_iter().zip(rings.iter().cloned()).collect(),
-            payload.exhibits.into_iter().zip(shares.iter().cloned()).collect(),
-        ))
+        let own = self.certificate_id().map_err(|_| GrantError::NotForUs)?;
+        grant::open(&grant.verify(&key)?, case, own, &SealingKeyPair::from_private(self.device.sealing.clone()))
     }
 }

@@ -11,6 +11,7 @@ use custodia_core::custody::record::Commitment;
 use custodia_core::dossier::{Index, VERSION, paths};
 use custodia_core::ids::ExhibitId;
 use custodia_core::log::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
+use custodia_core::strict_json;
 
 use super::custody::TagFiles;
 use super::{DossierError, zip_file};
@@ -76,7 +77,7 @@ pub(super) fn read(dossier: &Path) -> Result<Present, DossierError> {
     let malformed = |text: &str| DossierError::Malformed(text.to_owned());
     let mut archive = zip_file::open(dossier)?;
     let mut file = |name: &str| zip_file::read(&mut archive, name)?.ok_or_else(|| malformed(&format!("{name} is missing")));
-    let index: Index = serde_json::from_slice(&file(paths::INDEX)?).map_err(|error| DossierError::Malformed(error.to_string()))?;
+    let index: Index = strict_json::read(&file(paths::INDEX)?).map_err(|error| DossierError::Malformed(error.to_string()))?;
     if index.version != VERSION {
         return Err(malformed("it is of another version than this program makes"));
     }

@@ -1,7 +1,9 @@
 use custodia_core::custody::body::{Body, Consultation, ViewMode};
-use custodia_core::custody::intent::{ClockSource, Intent};
+use custodia_core::custody::facts::LogFacts;
+use custodia_core::custody::intent::{ClockSource, Intent, UnverifiedIntent};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::record::{Core, Part, Record, Salt};
+use custodia_core::custody::rules::judge_log;
 use custodia_core::ids::IntentId;
 use custodia_core::log::{Frontier, LogSigner, NodeHash, NodeId, TreeSize, consistency_proof, inclusion_proof};
 use custodia_core::time::ClaimedTime;
@@ -197,4 +199,29 @@ fn damaged_receipts_and_receipts_for_other_acts_are_refused() {
     let mut another = Log::grown(1, 3);
     another.append(&foreign.commitment().entry());
     assert!(verify_own_receipt(&key, &another.receipt(&foreign), &intent).is_err());
+}
+
+/// What becomes of a receipt from `tests/vectors/custody`, whose intent must verify under the given key.
+fn judge_receipt(case: &serde_json::Value) -> Result<(), &'static str> {
+    let text = |member: &str| case[member].as_str().unwrap();
+    let receipt: Receipt = serde_json::from_str(text("receipt")).map_err(|_| "Json")?;
+    let key: LogKey = text("log").parse().unwrap();
+    let (record, checkpoint) = proven(&key, &receipt).map_err(|_| "Misbehaviour")?;
+    let Some(core) = record.core else { return Ok(()) };
+    let actor = hex::decode(text("key")).unwrap().as_slice().try_into().unwrap();
+    let actor = ed25519_dalek::VerifyingKey::from_bytes(&actor).unwrap();
+    let intent = UnverifiedIntent::parse(&core.intent).and_then(|intent| intent.verify(&actor)).map_err(|_| "Intent")?;
+    verify_own_receipt(&key, &receipt, &intent).map_err(|_| "Misbehaviour")?;
+    let facts = LogFacts { origin: checkpoint.checkpoint().origin.as_str(), time: core.time, root_at_seen: Some(intent.seen.root) };
+    judge_log(&intent, &facts).map_err(|rule| rule.id)
+}
+
+#[test]
+fn receipts_are_believed_and_refused_as_their_vectors_say() {
+    let file: serde_json::Value = serde_json::from_str(include_str!("../../../../tests/vectors/custody/receipts.json")).unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    assert!(cases.len() >= 28);
+    for case in cases {
+        assert_eq!(judge_receipt(case).err().unwrap_or("ok"), case["expect"].as_str().unwrap(), "{}", case["name"]);
+    }
 }

@@ -2,10 +2,12 @@
 
 use crate::digest::{Blake3Digest, Sha256Digest};
 use crate::exhibit::intake::DerivationForm;
+use crate::exhibit::text::CalendarDate;
 use crate::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 
 use crate::identity::RevocationReason;
 
+use super::intent::GROUP_ID_BYTES;
 use super::kind::Kind;
 use super::wire::{Base64, Hex};
 
@@ -345,6 +347,28 @@ pub struct LogRead {
     pub from: u64,
     /// One past the last index.
     pub to: u64,
+}
+
+impl Body {
+    /// What does not fit among the values, beside their types.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let is_date = |text: &String| CalendarDate::parse(text).is_ok();
+        let (holds, problem) = match self {
+            Self::Collection(body) => (body.ring_version > 0 && is_date(&body.review), "has ring version 0, or a review date that is none"),
+            Self::Alteration(body) => (body.review.as_ref().is_none_or(is_date), "has a review date that is none"),
+            Self::CaseCreate(body) => (
+                body.group_id.0.len() == GROUP_ID_BYTES && body.ring_version > 0 && is_date(&body.review),
+                "has a group id of other than 20 bytes, ring version 0, or a review date that is none",
+            ),
+            Self::MemberChange(body) => (body.ring_version > 0, "has ring version 0"),
+            Self::GroupReport(body) => (
+                body.error.len() <= 200 && body.error.bytes().all(|c| matches!(c, b' '..=b'~')),
+                "has an error of more than 200 bytes, or not of printable ASCII",
+            ),
+            _ => (true, ""),
+        };
+        if holds { Ok(()) } else { Err(problem) }
+    }
 }
 
 macro_rules! bodies {

@@ -6,6 +6,8 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde_json::value::RawValue;
 
 use crate::digest::Sha256Digest;
+use crate::exhibit::sealed_text;
+use crate::exhibit::wrap::WRAPPED_LEN;
 use crate::ids::{CaseId, ExhibitId, IntentId};
 use crate::jws::{self, JwsError, Typ, UnverifiedJws};
 use crate::time::ClaimedTime;
@@ -20,6 +22,12 @@ pub const MAX_RECIPIENTS: usize = 64;
 pub const MAX_RECIPIENT_BYTES: usize = 128;
 /// The most auditors to whom one reason is sealed.
 pub const MAX_AUDITORS: usize = 32;
+/// Length of an MLS group id here, in bytes (`docs/spec/groups.md` §2).
+pub const GROUP_ID_BYTES: usize = 20;
+/// Length of a confirmed transcript hash of the suite, in bytes: SHA-384.
+pub const TRANSCRIPT_BYTES: usize = 48;
+/// Length of an auditor's wrap, in bytes: X-Wing `enc`, and a key of 32 bytes with its tag.
+pub const AUDITOR_WRAP_BYTES: usize = 1120 + 32 + 16;
 
 /// Where an actor's time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -41,7 +49,7 @@ pub struct GroupSeen {
     pub id: Hex,
     /// Epoch.
     pub epoch: u64,
-    /// Confirmed transcript hash (RFC 9420 §8.2).
+    /// Confirmed transcript hash (RFC 9420 §8.2): empty in epoch 0.
     pub transcript: Hex,
 }
 
@@ -98,6 +106,14 @@ pub struct Sealed {
     pub auditors: Vec<AuditorWrap>,
     /// Number of the trust list by which the auditors were chosen.
     pub trust_list: u64,
+}
+
+impl Sealed {
+    /// Whether every part has a length that can be opened, and ring versions begin with 1.
+    fn fits(&self) -> bool {
+        let ring = self.ring.as_ref().is_none_or(|ring| ring.version > 0 && ring.wrap.0.len() == WRAPPED_LEN);
+        ring && sealed_text::is_sealed_len(self.message.0.len()) && self.auditors.iter().all(|one| one.wrap.0.len() == AUDITOR_WRAP_BYTES)
+    }
 }
 
 /// What a device states when it acts. Its form is right; nobody has judged whether the act is allowed.
@@ -229,7 +245,12 @@ impl Intent {
         let for_members = self.sealed.as_ref().is_none_or(|sealed| sealed.ring.is_some() == (kind != Kind::LogRead));
         demand(for_members, "seals its reason to the case's members exactly if it is an act within a case")?;
         let auditors = self.sealed.as_ref().map_or(0, |sealed| sealed.auditors.len());
-        demand(auditors <= MAX_AUDITORS, "seals its reason to more than 32 auditors")
+        demand(auditors <= MAX_AUDITORS, "seals its reason to more than 32 auditors")?;
+        let transcript = |group: &GroupSeen| if group.epoch == 0 { 0 } else { TRANSCRIPT_BYTES };
+        let of_group = |group: &GroupSeen| group.id.0.len() == GROUP_ID_BYTES && group.transcript.0.len() == transcript(group);
+        demand(self.group.as_ref().is_none_or(of_group), "names a group or transcript of a length that its epoch does not have")?;
+        demand(self.sealed.as_ref().is_none_or(Sealed::fits), "carries a sealed reason or wrap of a length that none has")?;
+        self.body.check().or_else(|problem| demand(false, problem))
     }
 
     /// The payload that is signed, for a signer that keeps its key to itself.
@@ -298,6 +319,9 @@ impl UnverifiedIntent {
             sealed: payload.sealed,
         };
         intent.check_shape()?;
+        if intent.payload()? != jws.unverified_payload() {
+            return Err(IntentError::Malformed("the payload is not the one encoding of what it says".to_owned()));
+        }
         Ok(Self { jws, intent })
     }
 

@@ -3,6 +3,7 @@
 use crate::digest::Sha256Digest;
 use crate::ids::{CaseId, ExhibitId};
 
+use super::intent::Intent;
 use super::record::{Commitment, Core, Part, PartCommitment, Place, Record, RecordError, Salt};
 use super::wire::{Base64, Hex};
 
@@ -119,6 +120,18 @@ impl RecordView {
             Some(bytes) => Some(Some(Place::from_bytes(bytes)?)),
         };
         Ok(OpenedRecord { commitment, core, case, exhibit })
+    }
+}
+
+impl OpenedRecord {
+    /// Whether the places that are opened are in the chains that the intent names.
+    ///
+    /// # Errors
+    /// A place in another chain, an exhibit's place that is missing, or one too many.
+    pub fn fits(&self, intent: &Intent) -> Result<(), RecordError> {
+        let case = self.case.is_none_or(|place| place.chain == intent.case);
+        let exhibit = self.exhibit.is_none_or(|place| place.map(|place| place.chain) == intent.exhibit);
+        if case && exhibit { Ok(()) } else { Err(RecordError::CHAIN) }
     }
 }
 

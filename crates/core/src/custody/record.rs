@@ -23,6 +23,7 @@ pub struct RecordError(&'static str);
 impl RecordError {
     pub(super) const SALT: Self = Self("a salt is 32 bytes");
     pub(super) const INDEX: Self = Self("the core part holds another index than the one it is shown under");
+    pub(super) const CHAIN: Self = Self("a place is in another chain than the intent names, or missing");
 }
 
 /// The commitment of a whole record, `C`.

@@ -1,18 +1,20 @@
 //! Checks LOG-02 and CHN-01 to CHN-05: one exhibit's chain, from its collection to the dossier's own disclosure.
 
+use std::collections::BTreeMap;
+
 use crate::custody::body::{Body, Collection, Disclosure};
+use crate::custody::chain::ChainWalk;
 use crate::custody::facts::{CaseFacts, DeviceFacts, ExhibitFacts, Facts, LogFacts, Membership};
 use crate::custody::intent::{SignedIntent, UnverifiedIntent};
 use crate::custody::receipt::{OpenedRecord, RecordView};
-use crate::custody::record::{ChainHead, Core, Outcome, Place};
+use crate::custody::record::{Core, Outcome};
 use crate::custody::rules;
 use crate::custody::world::World;
 use crate::digest::Sha256Digest;
 use crate::finding::{Finding, Status};
 use crate::identity::{CertificateId, Standing};
 use crate::ids::{CaseId, ExhibitId, PersonId};
-use crate::log::VerifiedCheckpoint;
-use crate::log::{InclusionProof, LeafIndex, leaf_hash};
+use crate::log::{InclusionProof, LeafIndex, RootHash, VerifiedCheckpoint, leaf_hash};
 
 use super::registry::RegistryAt;
 
@@ -60,7 +62,11 @@ pub struct ChainOutput {
 /// Checks the chain record by record and never stops at the first fault.
 pub fn check(input: &ChainInput<'_>, checkpoint: &VerifiedCheckpoint, registry: &RegistryAt) -> ChainOutput {
     let mut output = ChainOutput::default();
-    let mut walk = Walk { head: None, index: None, time: None, seen: None, commitments: Vec::new() };
+    let mut walk = Walk {
+        chain: ChainWalk::new(input.exhibit),
+        roots: BTreeMap::from([(0, digest(RootHash::empty())), (checkpoint.size().get(), digest(checkpoint.root()))]),
+        commitments: Vec::new(),
+    };
     if input.views.len() != input.proofs.len() {
         output.fail("LOG-02", "chain", "the number of inclusion proofs is not that of the records");
     }
@@ -78,10 +84,9 @@ pub fn check(input: &ChainInput<'_>, checkpoint: &VerifiedCheckpoint, registry: 
 }
 
 struct Walk {
-    head: Option<ChainHead>,
-    index: Option<u64>,
-    time: Option<crate::time::LogTime>,
-    seen: Option<(u64, Sha256Digest)>,
+    chain: ChainWalk<ExhibitId>,
+    /// The root at each size that is known from the checkpoint or from what an actor had seen.
+    roots: BTreeMap<u64, Sha256Digest>,
     commitments: Vec<Sha256Digest>,
 }
 
@@ -102,24 +107,14 @@ fn check_record(
     if proven.is_none_or(|(index, proof)| checkpoint.includes(index, leaf, proof).is_err()) {
         output.fail("LOG-02", subject, "it is not proven to be in the log at this index");
     }
-    let place = Place::after(input.exhibit, walk.head);
-    if opened.exhibit != Some(Some(place)) {
-        output.fail("CHN-01", subject, "it does not follow the record before it in the exhibit's chain");
+    for fault in walk.chain.step(index, opened, opened.exhibit.flatten()) {
+        output.fail("CHN-01", subject, fault.to_string());
     }
-    walk.head = Some(ChainHead { seq: place.seq, commitment: opened.commitment });
-    if walk.index.is_some_and(|last| last >= index) {
-        output.fail("CHN-01", subject, "its index is not greater than that of the record before it");
-    }
-    walk.index = Some(index);
     let Some(core) = &opened.core else {
         output.fail("CHN-01", subject, "its content is not given");
         walk.commitments.push(opened.commitment.0);
         return;
     };
-    if walk.time.is_some_and(|last| last > core.time) {
-        output.fail("CHN-01", subject, "its time lies before that of the record before it");
-    }
-    walk.time = Some(core.time);
     if let Some(act) = check_intent(input, subject, core, registry, output) {
         check_seen(subject, &act, index, walk, output);
         output.acts.push(act);
@@ -151,26 +146,30 @@ fn check_intent(input: &ChainInput<'_>, subject: &str, core: &Core, registry: &R
     if core.outcome == Outcome::Accepted && standing != Standing::Good {
         output.fail("CHN-02", subject, format!("its actor's certificate was not in good standing: {standing:?}"));
     }
-    if intent.origin != input.origin || intent.case != input.case || intent.exhibit != Some(input.exhibit) {
+    // What a refused intent says was refused, perhaps for just that: it stands in the chain and proves nothing against it.
+    let here = intent.origin == input.origin && intent.case == input.case;
+    if intent.exhibit != Some(input.exhibit) || (core.outcome == Outcome::Accepted && !here) {
         output.fail("CHN-02", subject, "its intent is for another log, case or exhibit");
     }
     let (person, name) = (certificate.person().clone(), certificate.fields().name.to_string());
     Some(ShownAct { core: core.clone(), intent, person, name })
 }
 
-/// `seen` names a smaller tree than the record's own index, never a smaller one with another root; `chain_seen` stands on the chain.
+/// Of an accepted act: `seen` names no larger tree than the record's own index, and no tree of another root than others name for its size;
+/// `chain_seen` stands on the chain before it.
 fn check_seen(subject: &str, act: &ShownAct, index: u64, walk: &mut Walk, output: &mut ChainOutput) {
+    if act.core.outcome != Outcome::Accepted {
+        return;
+    }
     let seen = act.intent.seen;
-    let forked = walk.seen.is_some_and(|(size, root)| size == seen.size && root != seen.root);
-    if seen.size > index || forked {
+    if seen.size > index || *walk.roots.entry(seen.size).or_insert(seen.root) != seen.root {
         output.fail("CHN-04", subject, "the checkpoint that its actor had seen is not one of this log");
     }
-    walk.seen = Some((seen.size, seen.root));
     let stands = act.intent.chain_seen.is_none_or(|seen| {
         let known = usize::try_from(seen.seq).ok().and_then(|seq| walk.commitments.get(seq));
         known == Some(&seen.commitment)
     });
-    if !stands && act.core.outcome == Outcome::Accepted {
+    if !stands {
         output.fail("CHN-04", subject, "the record that its actor had seen last does not stand on this chain");
     }
 }
@@ -212,6 +211,10 @@ fn check_rules(registry: &RegistryAt, output: &mut ChainOutput) {
     for (index, rule) in broken {
         output.fail("CHN-05", &format!("record {index}"), format!("it was accepted against rule {}: {}", rule.id, rule.demands));
     }
+}
+
+fn digest(root: RootHash) -> Sha256Digest {
+    Sha256Digest::from_bytes(*root.as_bytes())
 }
 
 fn check_ends(input: &ChainInput<'_>, output: &mut ChainOutput) {

@@ -1,9 +1,10 @@
 //! Check TRU-01: the registry chain of a dossier, replayed from the pinned trust list.
 
+use crate::custody::chain::ChainWalk;
 use crate::custody::intent::UnverifiedIntent;
 use crate::custody::kind::Concern;
 use crate::custody::receipt::RecordView;
-use crate::custody::record::{ChainHead, Outcome, Place};
+use crate::custody::record::Outcome;
 use crate::custody::registry_act;
 use crate::finding::Finding;
 use crate::identity::{AsOf, Certificate, CertificateId, Registry, RegistrySeq, Standing, TrustPin};
@@ -41,14 +42,14 @@ impl RegistryAt {
 pub fn replay(views: &[RecordView], proof: &InclusionProof, checkpoint: &VerifiedCheckpoint, pin: TrustPin) -> (RegistryAt, Vec<Finding>) {
     let mut at = RegistryAt { registry: Registry::new(pin), indexes: Vec::with_capacity(views.len()) };
     let mut findings = Vec::new();
-    let mut head = None;
+    let mut walk = ChainWalk::new(CaseId::REGISTRY);
     for (number, view) in views.iter().enumerate() {
         let subject = format!("registry record {number}");
-        if let Err(text) = replay_one(&mut at, view, &mut head, &pin) {
+        if let Err(text) = replay_one(&mut at, view, &mut walk, &pin) {
             findings.push(Finding::failed("TRU-01", subject, text));
         }
     }
-    let proven = views.last().zip(head).is_some_and(|(view, head): (_, ChainHead)| {
+    let proven = views.last().zip(walk.head()).is_some_and(|(view, head)| {
         let index = LeafIndex::new(view.index);
         index.is_ok_and(|index| checkpoint.includes(index, leaf_hash(&head.commitment.entry()), proof).is_ok())
     });
@@ -62,14 +63,13 @@ pub fn replay(views: &[RecordView], proof: &InclusionProof, checkpoint: &Verifie
     (at, findings)
 }
 
-fn replay_one(at: &mut RegistryAt, view: &RecordView, head: &mut Option<ChainHead>, pin: &TrustPin) -> Result<(), String> {
+fn replay_one(at: &mut RegistryAt, view: &RecordView, walk: &mut ChainWalk<CaseId>, pin: &TrustPin) -> Result<(), String> {
     let opened = view.open().map_err(|error| error.to_string())?;
-    let place = Place::after(CaseId::REGISTRY, *head);
-    *head = Some(ChainHead { seq: place.seq, commitment: opened.commitment });
-    let ordered = at.indexes.last().is_none_or(|&last| last < view.index);
+    let faults = walk.step(view.index, &opened, opened.case);
+    let seq = RegistrySeq::new(at.indexes.len() as u64);
     at.indexes.push(view.index);
-    if opened.case != Some(place) || !ordered {
-        return Err("it does not follow the record before it".to_owned());
+    if let Some(fault) = faults.first() {
+        return Err(fault.to_string());
     }
     let core = opened.core.ok_or("its content is not given")?;
     if core.outcome != Outcome::Accepted {
@@ -81,7 +81,7 @@ fn replay_one(at: &mut RegistryAt, view: &RecordView, head: &mut Option<ChainHea
         return Ok(());
     }
     let intent = registry_act::verify(&at.registry, pin, intent).map_err(|error| error.to_string())?;
-    let as_of = AsOf { seq: RegistrySeq::new(place.seq.0), time: core.time };
+    let as_of = AsOf { seq, time: core.time };
     registry_act::apply(&mut at.registry, &intent, as_of).map_err(|error| error.to_string())
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use crate::custody::body::{Body, LogRead};
     use crate::custody::intent::{ClockSource, Intent, Sealed, Seen};
     use crate::custody::kind::Purpose;
-    use crate::custody::record::{Core, Part, Record, Salt};
+    use crate::custody::record::{Core, Part, Place, Record, Salt};
     use crate::custody::wire::Base64Url;
     use crate::digest::Sha256Digest;
     use crate::finding::Status;
@@ -115,7 +115,7 @@ mod tests {
             seen: Seen { size: 0, root: Sha256Digest::from_bytes(*RootHash::empty().as_bytes()) },
             chain_seen: None,
             body: Body::LogRead(LogRead { from: 0, to: 1 }),
-            sealed: Some(Sealed { message: Base64Url(vec![1; 80]), ring: None, auditors: Vec::new(), trust_list: 1 }),
+            sealed: Some(Sealed { message: Base64Url(vec![1; 56 + 256 + 16]), ring: None, auditors: Vec::new(), trust_list: 1 }),
         }
     }
 

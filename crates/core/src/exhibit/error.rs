@@ -21,8 +21,6 @@ pub enum Part {
     ExhibitKey,
     /// The server's share of the exhibit key.
     ReleaseShare,
-    /// A ring key of the case.
-    RingKey,
     /// The content stream as a whole.
     Stream,
     /// The path of a file.
@@ -39,7 +37,6 @@ impl fmt::Display for Part {
             Self::Wrap => "wrapped key",
             Self::ExhibitKey => "exhibit key",
             Self::ReleaseShare => "release share",
-            Self::RingKey => "ring key",
             Self::Stream => "content stream",
             Self::Path => "path",
         })

@@ -4,7 +4,6 @@
 //! EK = HKDF-SHA-512(salt: none, input: group share ‖ release share, info: "custodia/exhibit-key/v1" ‖ exhibit id), 32 bytes
 //! commitment to EK            = SHA-256("custodia/exhibit-key-commitment/v1"    ‖ exhibit id ‖ EK)
 //! commitment to release share = SHA-256("custodia/release-share-commitment/v1"  ‖ exhibit id ‖ release share)
-//! commitment to a ring key    = SHA-256("custodia/ring-commitment/v1" ‖ case id ‖ ring version (u32) ‖ K_v)
 //! ```
 
 use hkdf::Hkdf;
@@ -13,13 +12,12 @@ use subtle::ConstantTimeEq;
 
 use super::{ExhibitError, Part};
 use crate::digest::Sha256Digest;
-use crate::ids::{CaseId, ExhibitId};
+use crate::ids::ExhibitId;
 use crate::secret::Secret32;
 
 const EXHIBIT_KEY_LABEL: &[u8] = b"custodia/exhibit-key/v1";
 const EXHIBIT_KEY_COMMITMENT_LABEL: &[u8] = b"custodia/exhibit-key-commitment/v1";
 const RELEASE_SHARE_COMMITMENT_LABEL: &[u8] = b"custodia/release-share-commitment/v1";
-const RING_COMMITMENT_LABEL: &[u8] = b"custodia/ring-commitment/v1";
 
 macro_rules! secret_type {
     ($($(#[$doc:meta])* $name:ident,)+) => {$(
@@ -55,8 +53,6 @@ secret_type! {
     ExhibitKey,
     /// A key of a case's ring, `K_v`: wraps group shares and reason keys.
     RingKey,
-    /// A key from the exporter of an MLS epoch: wraps the ring key that a committer posts with the commit.
-    RingRowKey,
     /// A key-encryption key of the server for a period: wraps release shares.
     KeyEncryptionKey,
     /// The fresh key of one intent's sealed reason.
@@ -67,11 +63,6 @@ secret_type! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct RingVersion(pub u32);
-
-/// An epoch of a case group (RFC 9420 §8), as far as a ring row is bound to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct GroupEpoch(pub u64);
 
 /// Names a key-encryption key of the server; 16 random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,8 +128,6 @@ commitment_type! {
     ExhibitKeyCommitment,
     /// The commitment to a release share; stands in the signed `collection` intent.
     ReleaseShareCommitment,
-    /// The commitment to a ring key; stands in the `authenticated_data` of the commit that brings it.
-    RingCommitment,
 }
 
 impl ExhibitKeyCommitment {
@@ -168,20 +157,5 @@ impl ReleaseShareCommitment {
     /// [`ExhibitError::NotCommitted`]: the server gave another share than the uploader left.
     pub fn check(&self, exhibit: ExhibitId, share: &ReleaseShare) -> Result<(), ExhibitError> {
         self.same(&Self::of(exhibit, share), Part::ReleaseShare)
-    }
-}
-
-impl RingCommitment {
-    /// Commits to a ring key of a case.
-    pub fn of(case: CaseId, version: RingVersion, key: &RingKey) -> Self {
-        Self(Sha256Digest::of(&[RING_COMMITMENT_LABEL, case.as_bytes(), &version.0.to_be_bytes(), key.expose()]))
-    }
-
-    /// Checks a ring key as a ring row or a grant gave it.
-    ///
-    /// # Errors
-    /// [`ExhibitError::NotCommitted`]: the committer or granter gave another key than the commit names.
-    pub fn check(&self, case: CaseId, version: RingVersion, key: &RingKey) -> Result<(), ExhibitError> {
-        self.same(&Self::of(case, version, key), Part::RingKey)
     }
 }

@@ -26,7 +26,7 @@ use super::keys::ExhibitKey;
 use super::padding::{is_zeros, padme, prefixed};
 use super::segment::{SEGMENT_LEN, SegmentPlan, check_name};
 use super::text::MediaType;
-use super::{ExhibitError, ManifestRule, Part, path, strict_json};
+use super::{ExhibitError, ManifestRule, Part, path};
 use crate::digest::{Blake3Digest, Sha256Digest};
 use crate::ids::{CaseId, ExhibitId, lower_hex};
 use crate::time::ClaimedTime;
@@ -204,7 +204,7 @@ impl Manifest {
     /// [`ExhibitError::Limit`] before anything is decoded, [`ExhibitError::Json`], [`ExhibitError::Rejected`] for the first rule that is broken.
     pub fn parse(json: &[u8]) -> Result<Self, ExhibitError> {
         check_json_len(json)?;
-        let fields: Fields = strict_json::read(Part::Manifest, json)?;
+        let fields: Fields = super::read_json(Part::Manifest, json)?;
         fields.check()?;
         Ok(Self(fields))
     }
@@ -214,7 +214,7 @@ impl Manifest {
     /// # Errors
     /// [`ExhibitError::Limit`] beyond 64 MiB.
     pub fn to_json(&self) -> Result<Vec<u8>, ExhibitError> {
-        let json = strict_json::write(Part::Manifest, &self.0)?;
+        let json = super::write_json(Part::Manifest, &self.0)?;
         check_json_len(&json)?;
         Ok(json)
     }

@@ -23,7 +23,6 @@ pub mod padding;
 pub mod path;
 pub mod sealed_text;
 pub mod segment;
-mod strict_json;
 pub mod text;
 pub mod wrap;
 
@@ -31,6 +30,16 @@ pub mod wrap;
 pub use aws_lc::AwsLcCipher;
 pub use cobblestone::{ChunkCipher, ChunkRefused, Salt};
 pub use error::{ExhibitError, ManifestRule, Part};
+
+/// Writes the JSON of a part: members in the order of the type, no white space, escapes as ECMAScript's `JSON.stringify` makes them.
+fn write_json<T: serde::Serialize>(part: Part, value: &T) -> Result<Vec<u8>, ExhibitError> {
+    serde_json::to_vec(value).map_err(|_| ExhibitError::Bug { part, why: "every value of the type can be written" })
+}
+
+/// Reads the JSON of a part from exactly the bytes that [`write_json`] gives for it; the caller has checked the length.
+fn read_json<T: serde::Serialize + serde::de::DeserializeOwned>(part: Part, bytes: &[u8]) -> Result<T, ExhibitError> {
+    crate::strict_json::read(bytes).map_err(|crate::strict_json::NotStrict { line, column }| ExhibitError::Json { part, line, column })
+}
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 use super::cobblestone::{self, ChunkCipher, Salt, in_part};
 use super::keys::ReasonKey;
 use super::padding::{is_zeros, prefixed};
-use super::strict_json;
 use super::text::{Line, Prose};
 use super::{ExhibitError, Part};
 use crate::digest::Sha256Digest;
@@ -65,7 +64,7 @@ impl SealedText {
     /// # Errors
     /// [`ExhibitError::Limit`] if it does not fit in 16 KiB.
     pub fn seal<C: ChunkCipher>(&self, place: &SealedTextPlace<'_>, key: &ReasonKey, salt: &Salt) -> Result<Vec<u8>, ExhibitError> {
-        let json = Zeroizing::new(strict_json::write(Part::SealedText, self)?);
+        let json = Zeroizing::new(super::write_json(Part::SealedText, self)?);
         let padded = (PREFIX_LEN + json.len()).next_multiple_of(STEP);
         if padded > MAX_SEALED_TEXT_LEN {
             return Err(ExhibitError::Limit { part: Part::SealedText, most: MAX_SEALED_TEXT_LEN as u64, unit: "bytes" });
@@ -81,8 +80,8 @@ impl SealedText {
     /// [`ExhibitError::Malformed`] for a length that no sealed text has, [`ExhibitError::WrongKeyOrContext`],
     /// [`ExhibitError::Altered`]; [`ExhibitError::Misbehaved`] or [`ExhibitError::Json`] for an authentic text that its author made wrongly.
     pub fn open<C: ChunkCipher>(place: &SealedTextPlace<'_>, key: &ReasonKey, sealed: &[u8]) -> Result<Self, ExhibitError> {
-        let len = cobblestone::plaintext_len(sealed.len() as u64).map_err(in_part(Part::SealedText))?;
-        if len == 0 || len > MAX_SEALED_TEXT_LEN as u64 || len % STEP as u64 != 0 {
+        cobblestone::plaintext_len(sealed.len() as u64).map_err(in_part(Part::SealedText))?;
+        if !is_sealed_len(sealed.len()) {
             return Err(ExhibitError::Malformed { part: Part::SealedText, why: "its plaintext has 256 to 16384 bytes in steps of 256" });
         }
         let plaintext = cobblestone::open::<C>(key.expose(), &place.context(), sealed).map_err(in_part(Part::SealedText))?;
@@ -91,8 +90,14 @@ impl SealedText {
             part: Part::SealedText,
             why: "the length names the JSON, then come fewest zeros up to a multiple of 256",
         })?;
-        strict_json::read(Part::SealedText, json)
+        super::read_json(Part::SealedText, json)
     }
+}
+
+/// Whether a sealed text can have so many bytes.
+pub fn is_sealed_len(bytes: usize) -> bool {
+    let fits = |len: u64| len > 0 && len <= MAX_SEALED_TEXT_LEN as u64 && len.is_multiple_of(STEP as u64);
+    cobblestone::plaintext_len(bytes as u64).is_ok_and(fits)
 }
 
 fn content_of(plaintext: &[u8]) -> Option<&[u8]> {

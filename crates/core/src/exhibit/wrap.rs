@@ -12,7 +12,7 @@
 use core::fmt;
 
 use super::cobblestone::{self, ChunkCipher, HEADER_LEN, Salt, TAG_LEN, in_part};
-use super::keys::{GroupEpoch, GroupShare, KekId, KeyEncryptionKey, ReasonKey, ReleaseShare, RingKey, RingRowKey, RingVersion};
+use super::keys::{GroupShare, KekId, KeyEncryptionKey, ReasonKey, ReleaseShare, RingKey, RingVersion};
 use super::{ExhibitError, Part};
 use crate::ids::{CaseId, ExhibitId, IntentId};
 use crate::secret::Secret32;
@@ -106,17 +106,6 @@ wrap_use! {
     version: RingVersion => version.0.to_be_bytes(),
     /// The exhibit whose share it is.
     exhibit: ExhibitId => exhibit.as_bytes(),
-}
-
-wrap_use! {
-    /// A ring key under a key from the exporter of the epoch that its commit begins: the ring row.
-    RingRow: RingKey under RingRowKey, b"custodia/ring-key/v1",
-    /// The case whose ring it is.
-    case: CaseId => case.as_bytes(),
-    /// The ring key's version.
-    version: RingVersion => version.0.to_be_bytes(),
-    /// The new epoch.
-    epoch: GroupEpoch => epoch.0.to_be_bytes(),
 }
 
 wrap_use! {

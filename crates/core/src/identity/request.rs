@@ -10,6 +10,7 @@ use super::x509;
 use crate::digest::Sha256Digest;
 use crate::ids::{DeviceId, PersonId};
 use crate::jws::{self, JwsError, Typ, UnverifiedJws, VerifiedJws};
+use crate::strict_json;
 use crate::time::ClaimedTime;
 
 const MAX_REQUEST_BYTES: usize = 8192;
@@ -112,7 +113,7 @@ impl DeviceRequest {
         }
         let jws = UnverifiedJws::parse(text, Typ::DeviceRequest)?;
         let payload: Payload =
-            serde_json::from_slice(jws.unverified_payload()).map_err(|_| RequestError::Malformed("the payload is not a device request"))?;
+            strict_json::read(jws.unverified_payload()).map_err(|_| RequestError::Malformed("the payload is not a device request"))?;
         if payload.v != 1 {
             return Err(RequestError::Malformed("not version 1"));
         }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod registry;
+mod second;
 mod trust_lists;
 mod vectors;
 mod world;

@@ -1,13 +1,12 @@
 //! What roots and device certificates have in common, read from DER and compared with the profile.
 
-use core::time::Duration;
-
 use ed25519_dalek::VerifyingKey;
 use x509_cert::der::asn1::{ObjectIdentifier, OctetString};
 use x509_cert::der::{Decode, Encode, Tag, Tagged as _};
 use x509_cert::ext::Extension;
 use x509_cert::name::Name;
 use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::time::Time;
 use x509_cert::{Certificate, Version};
 
 use super::oid;
@@ -81,8 +80,8 @@ pub(super) fn read(der: &[u8], longest_days: u64) -> Result<Parts, Malformed> {
         .as_bytes()
         .and_then(verifying_key)
         .ok_or(Malformed::new("key", "not a usable Ed25519 key"))?;
-    let not_before = moment(body.validity.not_before.to_unix_duration())?;
-    let not_after = moment(body.validity.not_after.to_unix_duration())?;
+    let not_before = moment(body.validity.not_before)?;
+    let not_after = moment(body.validity.not_after)?;
     if not_after < not_before || not_after.seconds() - not_before.seconds() > longest_days * 86_400 {
         return Err(Malformed::new("validity", "ends before it begins, or is longer than permitted"));
     }
@@ -93,12 +92,20 @@ pub(super) fn read(der: &[u8], longest_days: u64) -> Result<Parts, Malformed> {
 /// An Ed25519 key from 32 bytes; refuses those of small order, under which signatures prove nothing.
 pub(super) fn verifying_key(bytes: &[u8]) -> Option<VerifyingKey> {
     let key = VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()?;
-    (!key.is_weak()).then_some(key)
+    (!key.is_weak() && key.to_edwards().compress().as_bytes() == key.as_bytes()).then_some(key)
 }
 
-fn moment(since_1970: Duration) -> Result<LogTime, Malformed> {
-    let refused = Malformed::new("validity", "not a time from 1970 to 9999");
-    LogTime::from_millis(since_1970.as_secs().checked_mul(1000).ok_or(refused)?).map_err(|_| refused)
+/// The first second that `UTCTime` cannot say: 2050-01-01T00:00:00Z.
+const YEAR_2050: u64 = 2_524_608_000;
+
+/// A time in the one form that RFC 5280 §4.1.2.5 leaves it: `UTCTime` up to 2049, `GeneralizedTime` after.
+fn moment(time: Time) -> Result<LogTime, Malformed> {
+    let refused = Malformed::new("validity", "not a time from 1970 to 9999, or not UTCTime before 2050 and GeneralizedTime from then on");
+    let seconds = time.to_unix_duration().as_secs();
+    if matches!(time, Time::UtcTime(_)) != (seconds < YEAR_2050) {
+        return Err(refused);
+    }
+    LogTime::from_millis(seconds.checked_mul(1000).ok_or(refused)?).map_err(|_| refused)
 }
 
 fn ed25519_algorithm(algorithm: &AlgorithmIdentifierOwned, field: &'static str) -> Result<(), Malformed> {

@@ -11,6 +11,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use super::{Header, JwsError, Typ, header_text};
 use crate::digest::Sha256Digest;
+use crate::strict_json;
 
 /// The longest JWS in general serialisation that is read, in bytes.
 pub const MAX_GENERAL_JWS_BYTES: usize = 512 * 1024;
@@ -56,7 +57,7 @@ impl GeneralJws {
         if text.len() > MAX_GENERAL_JWS_BYTES {
             return Err(JwsError::Malformed("longer than 524288 bytes"));
         }
-        let form: Form = serde_json::from_slice(text).map_err(|_| JwsError::Malformed("not the JSON general serialisation"))?;
+        let form: Form = strict_json::read(text).map_err(|_| JwsError::Malformed("not the JSON general serialisation"))?;
         if form.signatures.len() > MAX_SIGNATURES {
             return Err(JwsError::Malformed("more than 64 signatures"));
         }

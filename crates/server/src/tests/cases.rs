@@ -164,9 +164,8 @@ async fn an_intent_under_an_epoch_or_transcript_that_the_group_never_had_is_refu
     let (ana, _) = with_recovery(&mut world).await;
     let path = format!("/v1/cases/{CASE}/acts");
     for wrong in [
-        |seen: &mut GroupSeen| seen.epoch = 2,
-        |seen: &mut GroupSeen| seen.epoch = 1,
-        |seen: &mut GroupSeen| seen.transcript = Hex(vec![0; 48]),
+        |seen: &mut GroupSeen| (seen.epoch, seen.transcript) = (2, Hex(vec![0; 48])),
+        |seen: &mut GroupSeen| (seen.epoch, seen.transcript) = (1, Hex(vec![0; 48])),
         |seen: &mut GroupSeen| seen.id = Hex(GroupId { case: CASE, generation: 1 }.to_bytes().to_vec()),
     ] {
         let mut intent = world.intent(CASE, Body::MemberLeave(Nothing {}));

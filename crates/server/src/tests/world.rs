@@ -308,7 +308,7 @@ impl World {
             chain_seen: None,
             body,
             sealed: kind.needs_reason().then(|| Sealed {
-                message: Base64Url(vec![1; 80]),
+                message: Base64Url(vec![1; 56 + 256 + 16]),
                 ring: (kind != Kind::LogRead).then(|| RingWrap { version: 1, wrap: Base64Url(vec![2; 104]) }),
                 auditors: Vec::new(),
                 trust_list: 1,

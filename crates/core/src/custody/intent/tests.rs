@@ -8,7 +8,7 @@ pub(crate) fn key() -> SigningKey {
 
 pub(crate) fn sealed() -> Sealed {
     Sealed {
-        message: Base64Url(vec![1; 80]),
+        message: Base64Url(vec![1; 56 + 256 + 16]),
         ring: Some(RingWrap { version: 1, wrap: Base64Url(vec![2; 104]) }),
         auditors: vec![],
         trust_list: 1,
@@ -114,7 +114,7 @@ fn an_opening_without_purpose_reason_exhibit_or_chain_is_refused() {
         |intent| intent.body = Body::HoldPlace(Nothing {}),
         |intent| intent.body = Body::MemberLeave(Nothing {}),
         |intent| {
-            let wrap = AuditorWrap { certificate: certificate(), wrap: Base64Url(vec![]) };
+            let wrap = AuditorWrap { certificate: certificate(), wrap: Base64Url(vec![0; AUDITOR_WRAP_BYTES]) };
             intent.sealed = Some(Sealed { auditors: vec![wrap; MAX_AUDITORS + 1], ..sealed() });
         },
     ];

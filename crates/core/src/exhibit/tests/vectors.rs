@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::super::cobblestone;
 use super::super::keys::{
-    ExhibitKey, ExhibitKeyCommitment, GroupEpoch, GroupShare, KekId, KeyEncryptionKey, ReasonKey, ReleaseShare, ReleaseShareCommitment,
-    RingCommitment, RingKey, RingRowKey, RingVersion,
+    ExhibitKey, ExhibitKeyCommitment, GroupShare, KekId, KeyEncryptionKey, ReasonKey, ReleaseShare, ReleaseShareCommitment, RingKey,
+    RingVersion,
 };
 use super::super::padding::padme;
 use super::super::sealed_text::{SealedText, SealedTextPlace};
 use super::super::segment::{Segment, SegmentPlan};
-use super::super::wrap::{GroupShareWrap, ReasonKeyWrap, ReleaseShareWrap, RingRow, WrappedSecret, unwrap, wrap};
+use super::super::wrap::{GroupShareWrap, ReasonKeyWrap, ReleaseShareWrap, WrappedSecret, unwrap, wrap};
 use super::{Aes, CASE, EXHIBIT, OTHER_EXHIBIT, exhibit_key, outcome, salt, secret, stream};
 use crate::digest::{Blake3Digest, Sha256Digest};
 use crate::ids::{CaseId, ExhibitId, IntentId};
@@ -202,15 +202,14 @@ const INTENT: IntentId = IntentId::from_bytes([0x17; 16]);
 fn make_wraps() -> Value {
     let release = ReleaseShare::from_secret(secret(2));
     let ring = RingKey::from_secret(secret(3));
-    let (case, version, epoch) = (CASE, RingVersion(7), GroupEpoch(41));
-    let messages: [(&str, u8, WrappedSecret); 4] = [
+    let (case, version) = (CASE, RingVersion(7));
+    let messages: [(&str, u8, WrappedSecret); 3] = [
         (
             "group_share",
             1,
             wrap::<Aes, _>(&GroupShareWrap { case, version, exhibit: EXHIBIT }, &ring, &GroupShare::from_secret(secret(1)), &salt(1))
                 .unwrap(),
         ),
-        ("ring_key", 3, wrap::<Aes, _>(&RingRow { case, version, epoch }, &RingRowKey::from_secret(secret(3)), &ring, &salt(2)).unwrap()),
         (
             "release_share",
             2,
@@ -224,7 +223,7 @@ fn make_wraps() -> Value {
         ),
     ];
     let base = json!({
-        "under": hex::encode([3; 32]), "case": CASE, "ring_version": 7, "epoch": 41, "exhibit": EXHIBIT, "kek": hex::encode(KEK.as_bytes()),
+        "under": hex::encode([3; 32]), "case": CASE, "ring_version": 7, "exhibit": EXHIBIT, "kek": hex::encode(KEK.as_bytes()),
         "intent": INTENT,
     });
     let wrong = "wrong key or context of wrapped key";
@@ -238,19 +237,18 @@ fn make_wraps() -> Value {
         add("opens", json!({"content": hex::encode([*content; 32])}), whole, "ok");
         add("under_another_key", json!({"under": hex::encode([8; 32])}), whole, wrong);
         let places = [
-            ("of_another_case", json!({"case": CaseId::REGISTRY}), [true, true, false, true]),
-            ("of_another_version", json!({"ring_version": 8}), [true, true, false, true]),
-            ("of_another_epoch", json!({"epoch": 42}), [false, true, false, false]),
-            ("of_another_exhibit", json!({"exhibit": OTHER_EXHIBIT}), [true, false, true, false]),
-            ("of_another_kek", json!({"kek": hex::encode([0; 16])}), [false, false, true, false]),
-            ("of_another_intent", json!({"intent": "00000000000000000000000000000000"}), [false, false, false, true]),
+            ("of_another_case", json!({"case": CaseId::REGISTRY}), [true, false, true]),
+            ("of_another_version", json!({"ring_version": 8}), [true, false, true]),
+            ("of_another_exhibit", json!({"exhibit": OTHER_EXHIBIT}), [true, true, false]),
+            ("of_another_kek", json!({"kek": hex::encode([0; 16])}), [false, true, false]),
+            ("of_another_intent", json!({"intent": "00000000000000000000000000000000"}), [false, false, true]),
         ];
         for (fault, change, bound) in places {
             if bound[used] {
                 add(fault, change, whole, wrong);
             }
         }
-        let next = messages[(used + 1) % 4].2;
+        let next = messages[(used + 1) % 3].2;
         add("taken_from_another_use", json!({}), next.as_bytes(), wrong);
         let changed = |at: usize| whole.iter().enumerate().map(|(i, b)| if i == at { b ^ 0x80 } else { *b }).collect::<Vec<u8>>();
         add("with_commitment_changed", json!({}), &changed(30), wrong);
@@ -265,7 +263,6 @@ fn make_wraps() -> Value {
             "exhibit_key": hex::encode(exhibit_key().expose()),
             "exhibit_key_commitment": ExhibitKeyCommitment::of(EXHIBIT, &exhibit_key()),
             "release_share_commitment": ReleaseShareCommitment::of(EXHIBIT, &release),
-            "ring_commitment": RingCommitment::of(CASE, version, &ring),
         },
         "cases": cases,
     })
@@ -276,14 +273,12 @@ fn check_wrap(_: &Value, vector: &Value) {
     let (case, exhibit) = (CaseId::from_bytes(id("case")), ExhibitId::from_bytes(id("exhibit")));
     let (intent, kek) = (IntentId::from_bytes(id("intent")), KekId::from_bytes(id("kek")));
     let version = RingVersion(vector["ring_version"].as_u64().unwrap().try_into().unwrap());
-    let epoch = GroupEpoch(vector["epoch"].as_u64().unwrap());
     let under = crate::secret::Secret32::from_bytes(array(&vector["under"]));
     let opened = WrappedSecret::from_slice(&bytes(&vector["wrapped"])).and_then(|wrapped| {
         Ok(match vector["use"].as_str().unwrap() {
             "group_share" => {
                 *unwrap::<Aes, _>(&GroupShareWrap { case, version, exhibit }, &RingKey::from_secret(under), &wrapped)?.expose()
             }
-            "ring_key" => *unwrap::<Aes, _>(&RingRow { case, version, epoch }, &RingRowKey::from_secret(under), &wrapped)?.expose(),
             "release_share" => {
                 *unwrap::<Aes, _>(&ReleaseShareWrap { exhibit, kek }, &KeyEncryptionKey::from_secret(under), &wrapped)?.expose()
             }

@@ -8,6 +8,7 @@ use crate::digest::Sha256Digest;
 use crate::identity::certificate::Role;
 use crate::identity::text::{Country, ShownName};
 use crate::ids::OfficeId;
+use crate::strict_json;
 use crate::time::ClaimedTime;
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -77,7 +78,7 @@ impl List {
         if bytes.len() > MAX_PAYLOAD_BYTES {
             return Err(malformed("the payload is longer than 262144 bytes"));
         }
-        let payload: Payload = serde_json::from_slice(bytes).map_err(|_| malformed("the payload is not a trust list"))?;
+        let payload: Payload = strict_json::read(bytes).map_err(|_| malformed("the payload is not a trust list"))?;
         if payload.v != 1 {
             return Err(malformed("not version 1"));
         }

@@ -1,0 +1,280 @@
+"""docs/spec/dossier.md: reading a dossier and judging it. Findings are pairs of a check's id and what became of it."""
+
+import hashlib
+import struct
+import zlib
+
+from blake3 import blake3
+
+from . import custody, exhibit, identity, log
+from .common import Refused, array, digest, hex_id, members, need, one_encoding, one_of, parse_json, rfc3339, sha256, unb64url, unhex
+
+MOST = 1 << 24
+
+
+class Zip:
+    """The entries of a ZIP file whose every byte is accounted for."""
+
+    def __init__(self, data):
+        at = data.rfind(b"PK\5\6")
+        need(at >= 0 and len(data) == at + 22, "no end of the central directory, or something after it")
+        disk, first, here, count, size, offset, comment = struct.unpack("<HHHHIIH", data[at + 4 :])
+        need((disk, first, comment) == (0, 0, 0) and here == count and offset + size == at, "another central directory")
+        self.entries, end = {}, 0
+        position = offset
+        for _ in range(count):
+            need(data[position : position + 4] == b"PK\1\2" and position + 46 <= at, "not an entry of the central directory")
+            (_, _, flags, method, _, _, crc, packed, unpacked, name_len, extra_len, comment_len, _, _, external, local) = struct.unpack(
+                "<HHHHHHIIIHHHHHII", data[position + 4 : position + 46])
+            name = data[position + 46 : position + 46 + name_len]
+            position += 46 + name_len + extra_len + comment_len
+            need(method == 0 and packed == unpacked and flags & ~0x0800 == 0, "compressed, encrypted or of unknown length")
+            need(external >> 28 & 15 in (0, 8), "not a file")
+            need(local == end and data[local : local + 4] == b"PK\3\4", "a gap or overlap")
+            fields = struct.unpack("<HHHHHIIIHH", data[local + 4 : local + 30])
+            start = local + 30 + fields[8] + fields[9]
+            need((fields[1], fields[2], fields[5], fields[6], fields[7]) == (flags, 0, crc, packed, unpacked), "another local header")
+            need(data[local + 30 : local + 30 + fields[8]] == name, "another local name")
+            end = start + packed
+            need(end <= offset, "an entry runs into the directory")
+            content = data[start:end]
+            need(zlib.crc32(content) == crc, "another CRC")
+            try:
+                name = name.decode()
+            except UnicodeDecodeError:
+                raise Refused("a name that is not UTF-8") from None
+            need(name.startswith("dossier/") and "\\" not in name, "outside dossier/")
+            need(all(piece not in ("", ".", "..") for piece in name.split("/")), "a name that climbs")
+            need(name not in self.entries, "a name twice")
+            self.entries[name] = content
+        need(position == at and end == offset, "bytes that belong to nothing")
+        self.entries = {name[8:]: content for name, content in self.entries.items()}
+
+
+def bag(entries):
+    need(entries.get("bagit.txt") == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n", "not a bag of version 1.0")
+    listed = {}
+    for name, of in (("manifest-sha256.txt", True), ("tagmanifest-sha256.txt", False)):
+        need(name in entries, f"no {name}")
+        for line in entries[name].decode("utf-8", "replace").split("\n")[:-1]:
+            value, gap, path = line.partition("  ")
+            need(gap and path not in listed and path.startswith("data/") == of, "a line that lists nothing, twice or elsewhere")
+            listed[path] = unhex(value, 32)
+    need(set(listed) == set(entries) - {"tagmanifest-sha256.txt"}, "files missing or extra")
+    for path, wanted in listed.items():
+        need(sha256(entries[path]) == wanted, f"{path} is another file")
+
+
+def view_lines(data):
+    need(data == b"" or data.endswith(b"\n"), "the last line does not end")
+    return [custody.View(parse_json(line)) for line in data.decode().split("\n")[:-1]]
+
+
+def proof_line(line):
+    return [digest(one) for one in line.split(" ")] if line else []
+
+
+class Trust:
+    def __init__(self, said):
+        self.origin, self.key, self.pin = said["origin"], log.log_key(said["log"]), unhex(said["trust_pin"], 32)
+        need(self.key.name == self.origin, "the key of another log")
+        policy = log.Policy(f"log {said['log']}\n{said['policy']}".encode()) if said.get("policy", "").strip() else None
+        self.policy = policy if policy and policy.quorum != b"none" else None
+
+
+class Verdict:
+    def __init__(self, data, trust):
+        self.findings, self.trust, self.registry = [], trust, None
+        if self.made("DOS-01", lambda: setattr(self, "files", Zip(data).entries)):
+            self.made("DOS-02", lambda: bag(self.files))
+            if self.made("DOS-03", self.index):
+                self.log()
+
+    def made(self, check, call):
+        try:
+            call()
+        except (Refused, KeyError, UnicodeDecodeError) as error:
+            self.findings.append((check, "failed", str(error)))
+            return False
+        self.findings.append((check, "passed", ""))
+        return True
+
+    def index(self):
+        said = one_encoding(self.files["data/dossier.json"])
+        if isinstance(said, dict) and isinstance(said.get("version"), int) and said["version"] > 1:
+            self.findings.append(("DOS-03", "not-checked", "a newer version"))
+            raise Newer
+        members(said, "version case origin made by recipients exhibits files withheld")
+        need(said["version"] == 1, "another version")
+        self.case, self.origin = hex_id(said["case"]), said["origin"]
+        rfc3339(said["made"])
+        identity.person_id(said["by"])
+        need(all(isinstance(one, str) for one in array(said["recipients"])), "not texts")
+        self.exhibits = [hex_id(one) for one in array(said["exhibits"], 1)]
+        one_of(said["files"], {"included", "digests"})
+        self.included = said["files"] == "included"
+        for one in array(said["withheld"]):
+            members(one, "exhibit ground")
+            need(one["exhibit"] is None or hex_id(one["exhibit"]), "not an exhibit")
+            need(isinstance(one["ground"], str), "not a text")
+        need(self.origin == self.trust.origin, "of another log")
+        need(len(set(self.exhibits)) == len(self.exhibits), "an exhibit twice")
+        folders = [f"data/exhibits/{one.hex()}/" for one in self.exhibits]
+        known = {"data/dossier.json"} | {folder + name for folder in folders for name in ("manifest.json", "files.json", "reasons.json")}
+        for path in self.files:
+            need(not path.startswith("data/") or path in known or any(path.startswith(folder + "files/") for folder in folders), "a file of no exhibit")
+
+    def log(self):
+        if not self.made("LOG-01", self.checkpoint):
+            return
+        if self.trust.policy is None:
+            self.findings.append(("LOG-03", "not-checked", "no policy"))
+        else:
+            try:
+                met = self.trust.policy.judge(self.head)
+            except Refused as error:
+                self.findings.append(("LOG-03", "failed", str(error)))
+            else:
+                self.findings.append(("LOG-03", "passed" if met else "not-checked", "quorum"))
+        self.made("TRU-01", self.identities)
+        for one in self.exhibits:
+            self.exhibit(one)
+
+    def checkpoint(self):
+        self.head = log.verified_checkpoint(self.files["custody/checkpoint"], [self.trust.key])
+        need(self.head.origin == self.trust.origin, "another origin")
+
+    def identities(self):
+        self.registry = identity.Registry(self.trust.pin)
+        self.registry_index = []
+        views = view_lines(self.files["custody/registry.ndjson"])
+        need(views, "no identity records")
+        for number, view in enumerate(views):
+            self.registry_index.append(view.index)
+            need(view.core and view.case, "a registry record that is not open")
+            if not view.core.rule and view.core.intent.kind != "log.read":
+                self.registry.apply(view.core.intent, number, view.core.time)
+        custody.check_chain(custody.REGISTRY, "case", views)
+        proof = [digest(line) for line in self.files["custody/registry.proof"].decode().split("\n")[:-1]]
+        self.in_tree(views[-1], proof)
+
+    def in_tree(self, view, proof):
+        log.verify_inclusion(view.index, self.head.size, log.leaf_hash(custody.entry(view.commitment)), proof, self.head.root)
+
+    def exhibit(self, one):
+        folder = f"custody/exhibits/{one.hex()}/"
+        views = []
+        if not self.made("CHN-01", lambda: views.extend(view_lines(self.files[folder + "chain.ndjson"]))):
+            return
+        proofs = []
+
+        def proven():
+            proofs.extend(proof_line(line) for line in self.files[folder + "chain.proof"].decode().split("\n")[:-1])
+            need(len(proofs) == len(views), "another number of proofs")
+            for view, proof in zip(views, proofs):
+                self.in_tree(view, proof)
+
+        self.made("LOG-02", proven)
+
+        def linked():
+            need(all(view.core and view.exhibit for view in views), "a record whose core or place is closed")
+            custody.check_chain(one, "exhibit", views)
+
+        self.made("CHN-01", linked)
+        self.made("CHN-02", lambda: [self.signed(one, view) for view in views])
+        self.made("CHN-03", lambda: self.ends(views))
+        self.made("CHN-04", lambda: self.seen(views))
+        self.content(one, views)
+
+    def signed(self, one, view):
+        intent, core = view.core.intent, view.core
+        need(intent.signer in self.registry.enrolled, "signed by an unknown device")
+        intent.jws.verify(self.registry.enrolled[intent.signer][0].public)
+        need(intent.exhibit == one, "for another exhibit")
+        if not core.rule:
+            need((intent.said["origin"], intent.case) == (self.origin, self.case), "for another log or case")
+            number = sum(index < core.index for index in self.registry_index) - 1
+            self.registry.standing(intent.signer, number, core.time)
+
+    def ends(self, views):
+        accepted = [view.core.intent for view in views if not view.core.rule]
+        need(accepted and accepted[0].kind == "collection", "does not begin with the collection")
+        last = views[-1].core
+        need(not last.rule and last.intent.kind == "disclosure" and last.intent.body.get("payload") == sha256(self.files["manifest-sha256.txt"]).hex(),
+             "does not end with the disclosure of this payload")
+
+    def seen(self, views):
+        roots = {0: log.EMPTY, self.head.size: self.head.root}
+        for number, view in enumerate(views):
+            if view.core.rule:
+                continue
+            size, root = view.core.intent.seen
+            need(size <= view.index and roots.setdefault(size, root) == root, "saw another log")
+            if view.core.intent.chain_seen:
+                seq, commitment = view.core.intent.chain_seen
+                need(seq < number and views[seq].commitment == commitment, "saw another chain")
+
+    def content(self, one, views):
+        folder = f"data/exhibits/{one.hex()}/"
+        json = self.files.get(folder + "manifest.json", b"")
+        collection = next((view.core.intent.body for view in views if view.core and view.core.intent.kind == "collection" and not view.core.rule), None)
+        said = {}
+
+        def committed():
+            said.update(exhibit.manifest(json, one, self.case))
+            need(collection and exhibit.manifest_commitment(unhex(said["salt"]), json).hex() == collection["manifest_commitment"], "not the manifest that was signed")
+
+        if self.made("EXH-01", committed):
+            if self.included:
+                self.made("EXH-02", lambda: self.included_files(folder, said))
+            else:
+                self.made("EXH-02", lambda: need(parse_json(self.files[folder + "files.json"]) == [] and not self.below(folder), "files in a dossier of digests"))
+                self.findings.append(("EXH-02", "not-checked", "a dossier of digests"))
+        self.made("EXH-03", lambda: self.reasons(folder, views))
+
+    def below(self, folder):
+        return {path[len(folder) + 6 :] for path in self.files if path.startswith(folder + "files/")}
+
+    def included_files(self, folder, said):
+        names = array(parse_json(self.files[folder + "files.json"]))
+        need(len(names) == len(said["files"]) and set(names) == self.below(folder) and len(set(names)) == len(names), "other files than the manifest's")
+        for name, file in zip(names, said["files"]):
+            data = self.files[f"{folder}files/{name}"]
+            found = (len(data), hashlib.sha256(data).hexdigest(), blake3(data).hexdigest(), exhibit.tree(data).hex())
+            need(found == (file["size"], file["sha256"], file["blake3"], file["tree"]), f"{name} is another file")
+
+    def reasons(self, folder, views):
+        by_index = {str(view.index): view for view in views}
+        for index, key in parse_json(self.files[folder + "reasons.json"]).items():
+            need(index in by_index, "a key for a record that is not on the chain")
+            intent = by_index[index].core.intent
+            exhibit.open_reason(unhex(key, 32), intent.said["origin"], intent.id, unb64url(intent.said["sealed"]["message"]))
+
+    def answer(self):
+        states = [state for _, state, _ in self.findings]
+        if "failed" in states:
+            return "FAILED"
+        open_ = [check for check, state, _ in self.findings if state == "not-checked"]
+        return "INDETERMINATE" if [check for check in open_ if check != "EXH-02"] else "PASSED"
+
+    def first(self):
+        """The first check, in the order of the page, that stands in the way of PASSED."""
+        wanted = {"FAILED": "failed", "INDETERMINATE": "not-checked"}.get(self.answer())
+        found = [check for check, state, _ in self.findings if state == wanted]
+        return next((check for check in ORDER if check in found), None)
+
+
+ORDER = "DOS-01 DOS-02 DOS-03 LOG-01 LOG-02 LOG-03 TRU-01 CHN-01 CHN-02 CHN-03 CHN-04 EXH-01 EXH-02 EXH-03".split()
+
+
+class Newer(Exception):
+    """A version newer than this one."""
+
+
+def judge(data, trust):
+    """The verdict and the check of the first finding that stands in the way of PASSED."""
+    try:
+        verdict = Verdict(data, trust)
+    except Newer:
+        return "INDETERMINATE", "DOS-03", []
+    return verdict.answer(), verdict.first(), verdict.findings
