@@ -7,4 +7,5 @@
     reason = "a world that cannot be built fails the test that asked for it"
 )]
 
+pub mod backends;
 pub mod world;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::backends::{Pair, Stores};
 use custodia_api::messages::ServerInfo;
 use custodia_client::announce::OfficeDesk;
 use custodia_client::http::ServerAddress;
@@ -78,24 +79,29 @@ fn office(folder: &Path, id: &str, country: &str) -> Office {
     Office::found(&directory, &new, PASSPHRASE, COST).unwrap()
 }
 
-fn config(folder: &Path, pin: &str) -> ServerConfig {
+fn config(folder: &Path, stores: &Stores, pin: &str) -> ServerConfig {
     let path = |name: &str| folder.join("server").join(name);
     let text = format!(
         "listen = \"127.0.0.1:0\"\norigin = \"vault.example/log\"\ntrust_pin = \"{pin}\"\n\
-         [data]\ndatabase = \"sqlite:{}\"\nlog_key = \"{}\"\nhead_file = \"{}\"\n\
-         [store]\nfolder = \"{}\"\n[kek]\nfolders = [\"{}\"]\n",
-        path("data/custodia.db").display(),
+         [data]\ndatabase = \"{}\"\nlog_key = \"{}\"\nhead_file = \"{}\"\n\
+         {}[kek]\nfolders = [\"{}\"]\n",
+        stores.database,
         path("secret/log.key").display(),
         path("head/head").display(),
-        path("objects").display(),
+        stores.store,
         path("kek").display(),
     );
     ServerConfig::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 impl World {
-    /// A world with both offices on the trust list and a recovery device of each enrolled.
+    /// A world with both offices on the trust list and a recovery device of each enrolled, on SQLite and a folder.
     pub async fn new() -> Self {
+        Self::on(Pair::SqliteAndFolder).await
+    }
+
+    /// The same on a pair of stores.
+    pub async fn on(pair: Pair) -> Self {
         let folder = TempDir::new().unwrap();
         let offices: Vec<Office> = OFFICES.iter().map(|(id, country)| office(folder.path(), id, country)).collect();
         let entry = |office: &Office| custodia_core::identity::Office {
@@ -112,7 +118,8 @@ impl World {
             office.sign_list(&mut list);
         }
 
-        let config = config(folder.path(), &list.digest().to_string());
+        let stores = pair.fresh(&folder.path().join("server"));
+        let config = config(folder.path(), &stores, &list.digest().to_string());
         let log_key = Server::init(&config).await.must();
         let running = Server::run(&config).await.must();
         let info = ServerInfo {

@@ -31,4 +31,7 @@ pub use error::StartError;
 pub use server::{Running, Server};
 
 #[cfg(test)]
+#[path = "../../../tests/src/backends.rs"]
+mod backends;
+#[cfg(test)]
 mod tests;

@@ -41,6 +41,13 @@ pub(crate) async fn insert_object(conn: &mut Conn, exhibit: ExhibitId, name: Bla
     Ok(())
 }
 
+/// Forgets an object that the store has lost.
+pub(crate) async fn forget_object(conn: &mut Conn, exhibit: ExhibitId, name: Blake3Digest) -> Result<(), StoreError> {
+    let statement = sql("DELETE FROM objects WHERE exhibit_id = $1 AND name = $2");
+    statement.bytes(exhibit.as_bytes()).bytes(name.as_bytes()).run(conn).await?;
+    Ok(())
+}
+
 /// The objects stored for an exhibit, with their sizes in bytes.
 pub(crate) async fn objects(conn: &mut Conn, exhibit: ExhibitId) -> Result<Vec<(Blake3Digest, u64)>, StoreError> {
     let rows = sql("SELECT name, size FROM objects WHERE exhibit_id = $1 ORDER BY name").bytes(exhibit.as_bytes()).rows(conn).await?;

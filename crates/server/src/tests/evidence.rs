@@ -11,6 +11,8 @@ use custodia_core::ids::ExhibitId;
 use custodia_core::secret::Secret32;
 
 use super::world::{CASE, TestDevice, World};
+use crate::backends::Pair;
+use crate::on_both_pairs;
 use crate::shares;
 
 const EXHIBIT: ExhibitId = ExhibitId::from_bytes([0xe1; 16]);
@@ -24,6 +26,11 @@ fn exhibit() -> String {
 
 fn object(bytes: &[u8]) -> String {
     format!("{}/objects/{}", exhibit(), Blake3Digest::of(bytes))
+}
+
+/// Under what an object lies in the store.
+fn key(bytes: &[u8]) -> String {
+    format!("{EXHIBIT}/{}", Blake3Digest::of(bytes))
 }
 
 fn collection(world: &mut World, device: &TestDevice) -> Collect {
@@ -75,9 +82,8 @@ async fn consultation(world: &mut World, device: &TestDevice) -> Act {
     act(world, device, Body::Consultation(Consultation { mode: ViewMode::View }), Some(Purpose::Investigation)).await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors() {
-    let mut world = World::new().await;
+async fn an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors(pair: Pair) {
+    let mut world = World::on(pair).await;
     let ana = collected(&mut world).await;
     world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::NotFound);
     let request = consultation(&mut world, &ana).await;
@@ -107,9 +113,8 @@ async fn an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors() 
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collection_waits_for_every_object_and_is_exactly_what_was_signed() {
-    let mut world = World::new().await;
+async fn a_collection_waits_for_every_object_and_is_exactly_what_was_signed(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.found(&ana, CASE).await;
@@ -142,9 +147,8 @@ async fn a_collection_waits_for_every_object_and_is_exactly_what_was_signed() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first() {
-    let mut world = World::new().await;
+async fn an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first(pair: Pair) {
+    let mut world = World::on(pair).await;
     let ana = collected(&mut world).await;
     let ion = world.prosecutor(12).await;
     world.put(&ion, &object(SEGMENTS[0]), SEGMENTS[0]).await.refused(ErrorCode::NotFound);
@@ -158,21 +162,46 @@ async fn an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_that_was_damaged_in_the_store_is_not_given_out() {
-    let mut world = World::new().await;
+async fn an_object_that_was_damaged_in_the_store_is_not_given_out(pair: Pair) {
+    let mut world = World::on(pair).await;
     let ana = collected(&mut world).await;
     let request = consultation(&mut world, &ana).await;
     world.post(&ana, &format!("{}/acts", exhibit()), &request).await.json::<Released>();
-    let file = world.folder.path().join("objects").join(EXHIBIT.to_string()).join(Blake3Digest::of(SEGMENTS[0]).to_string());
-    std::fs::write(file, b"forged segment one").unwrap();
+    world.stores.overwrite_object(&key(SEGMENTS[0]), b"forged segment one");
     world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::Unavailable);
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_erased_opens_no_more_and_its_records_stay() {
-    let mut world = World::new().await;
+async fn an_object_that_the_store_acknowledged_and_lost_is_asked_for_again_before_anything_is_entered(pair: Pair) {
+    let mut world = World::on(pair).await;
+    world.begin().await;
+    let ana = world.prosecutor(11).await;
+    world.found(&ana, CASE).await;
+    for bytes in SEGMENTS.into_iter().chain([MANIFEST]) {
+        assert_eq!(world.put(&ana, &object(bytes), bytes).await.status, 204);
+    }
+    let size = world.checkpoint().await.size();
+    let request = collection(&mut world, &ana);
+    for lost in [SEGMENTS[1], MANIFEST] {
+        world.stores.lose_object(&key(lost));
+        world.post(&ana, &exhibit(), &request).await.refused(ErrorCode::ObjectsMissing);
+        let listed: Objects = world.get(&ana, &format!("{}/objects", exhibit())).await.json();
+        assert!(!listed.objects.contains(&Blake3Digest::of(lost)), "the agent sees what to upload");
+        assert_eq!(world.put(&ana, &object(lost), lost).await.status, 204);
+    }
+    assert_eq!(world.checkpoint().await.size(), size);
+    world.post(&ana, &exhibit(), &request).await.json::<Acknowledged>();
+    // What is lost afterwards is said to be gone, to whoever may read it, and a repeated collection has its first answer.
+    let opening = consultation(&mut world, &ana).await;
+    world.post(&ana, &format!("{}/acts", exhibit()), &opening).await.json::<Released>();
+    world.stores.lose_object(&key(SEGMENTS[0]));
+    world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::NotFound);
+    world.post(&ana, &exhibit(), &request).await.json::<Acknowledged>();
+    world.stop().await;
+}
+
+async fn what_is_erased_opens_no_more_and_its_records_stay(pair: Pair) {
+    let mut world = World::on(pair).await;
     let ana = collected(&mut world).await;
     let acts = format!("{}/acts", exhibit());
     let opening = consultation(&mut world, &ana).await;
@@ -194,7 +223,7 @@ async fn what_is_erased_opens_no_more_and_its_records_stay() {
     let opening = consultation(&mut world, &ana).await;
     let refused = world.post(&ana, &acts, &opening).await.refused(ErrorCode::NotPermitted);
     assert_eq!(refused.rule.as_deref(), Some("ACC-04"));
-    assert!(!world.folder.path().join("objects").join(EXHIBIT.to_string()).join(Blake3Digest::of(SEGMENTS[0]).to_string()).exists());
+    assert!(!world.stores.object_exists(&key(SEGMENTS[0])));
     let page: RecordsPage = world.get(&ana, &format!("{}/records?from=0", exhibit())).await.json();
     let mut previous = None;
     for record in &page.records {
@@ -206,12 +235,20 @@ async fn what_is_erased_opens_no_more_and_its_records_stay() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_database_holds_no_release_share_in_the_clear() {
-    let mut world = World::new().await;
+async fn the_database_holds_no_release_share_in_the_clear(pair: Pair) {
+    let mut world = World::on(pair).await;
     let _ana = collected(&mut world).await;
     world.stop().await;
-    for (path, bytes) in world.database_files() {
-        assert!(bytes.windows(32).all(|window| window != SHARE), "{}", path.display());
-    }
+    assert!(world.stores.database_holds(&[3; 104]), "the wrapped group share is found, so a share in the clear would be");
+    assert!(!world.stores.database_holds(&SHARE));
 }
+
+on_both_pairs![
+    an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors,
+    a_collection_waits_for_every_object_and_is_exactly_what_was_signed,
+    an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first,
+    an_object_that_was_damaged_in_the_store_is_not_given_out,
+    an_object_that_the_store_acknowledged_and_lost_is_asked_for_again_before_anything_is_entered,
+    what_is_erased_opens_no_more_and_its_records_stay,
+    the_database_holds_no_release_share_in_the_clear,
+];
