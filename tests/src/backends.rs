@@ -94,6 +94,18 @@ impl Backends {
         found
     }
 
+    /// An empty database, and an empty part of the bucket.
+    pub fn fresh(self, folder: &Path) -> Stores {
+        let name = unique();
+        self.postgres("createdb", &[&name]);
+        Stores {
+            database: format!("postgres://custodia@127.0.0.1:{}/{name}", self.postgres),
+            store: self.store(self.s3, &name),
+            folder: folder.to_owned(),
+            real: Some((name, self)),
+        }
+    }
+
     /// Key id and secret of the gateway.
     pub fn keys(&self) -> (String, String) {
         let text = std::fs::read_to_string(&self.credentials).unwrap();
@@ -128,7 +140,8 @@ impl Backends {
         String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().parse().unwrap()
     }
 
-    fn postgres(&self, program: &str, arguments: &[&str]) -> Vec<u8> {
+    /// Runs a program of PostgreSQL as the role `custodia`.
+    pub fn postgres(&self, program: &str, arguments: &[&str]) -> Vec<u8> {
         let mut command = Command::new(format!("{POSTGRES}/{program}"));
         command.args(["-h", "127.0.0.1", "-p", &self.postgres.to_string(), "-U", "custodia"]).args(arguments);
         let output = command.output().unwrap();
@@ -154,21 +167,24 @@ impl Pair {
                 folder,
                 real: None,
             },
-            Self::PostgresAndCeph => {
-                let (backends, name) = (Backends::find(), unique());
-                backends.postgres("createdb", &[&name]);
-                Stores {
-                    database: format!("postgres://custodia@127.0.0.1:{}/{name}", backends.postgres),
-                    store: backends.store(backends.s3, &name),
-                    folder,
-                    real: Some((name, backends)),
-                }
-            }
+            Self::PostgresAndCeph => Backends::find().fresh(&folder),
         }
     }
 }
 
 impl Stores {
+    /// The same stores, but the server reaches them by way of other ports: a proxy's.
+    pub fn by_way_of(&mut self, postgres: Option<u16>, s3: Option<u16>) {
+        let (_, backends) = self.real.as_ref().expect("files have no port");
+        let port = |port: u16| format!("127.0.0.1:{port}");
+        if let Some(proxy) = postgres {
+            self.database = self.database.replace(&port(backends.postgres), &port(proxy));
+        }
+        if let Some(proxy) = s3 {
+            self.store = self.store.replace(&port(backends.s3), &port(proxy));
+        }
+    }
+
     fn sqlite_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let paths = std::fs::read_dir(self.folder.join("db")).unwrap().map(|entry| entry.unwrap().path());
         paths.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()

@@ -8,4 +8,5 @@
 )]
 
 pub mod backends;
+pub mod proxy;
 pub mod world;

@@ -1,5 +1,6 @@
 //! A server, two offices that trust each other, and devices of their people, all in one temporary folder.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::backends::{Pair, Stores};
@@ -41,12 +42,16 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 /// A server that runs, and the offices that it knows.
 pub struct World {
     folder: TempDir,
-    running: Running,
+    running: Option<Running>,
+    address: ServerAddress,
+    /// The text of the server's configuration.
+    pub settings: String,
+    /// Where the server stores.
+    pub stores: Stores,
     /// What the offices gave out about the server.
     pub info: ServerInfo,
     /// The offices, in the order of [`OFFICES`].
     pub offices: Vec<Office>,
-    desk: OfficeDesk,
 }
 
 /// Id and country of the offices.
@@ -79,9 +84,9 @@ fn office(folder: &Path, id: &str, country: &str) -> Office {
     Office::found(&directory, &new, PASSPHRASE, COST).unwrap()
 }
 
-fn config(folder: &Path, stores: &Stores, pin: &str) -> ServerConfig {
+fn settings(folder: &Path, stores: &Stores, pin: &str) -> String {
     let path = |name: &str| folder.join("server").join(name);
-    let text = format!(
+    format!(
         "listen = \"127.0.0.1:0\"\norigin = \"vault.example/log\"\ntrust_pin = \"{pin}\"\n\
          [data]\ndatabase = \"{}\"\nlog_key = \"{}\"\nhead_file = \"{}\"\n\
          {}[kek]\nfolders = [\"{}\"]\n",
@@ -90,8 +95,7 @@ fn config(folder: &Path, stores: &Stores, pin: &str) -> ServerConfig {
         path("head/head").display(),
         stores.store,
         path("kek").display(),
-    );
-    ServerConfig::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"))
+    )
 }
 
 impl World {
@@ -102,6 +106,11 @@ impl World {
 
     /// The same on a pair of stores.
     pub async fn on(pair: Pair) -> Self {
+        Self::with(|folder| pair.fresh(folder)).await
+    }
+
+    /// The same on stores that the caller makes; what lies in files lies below the folder.
+    pub async fn with(stores: impl FnOnce(&Path) -> Stores) -> Self {
         let folder = TempDir::new().unwrap();
         let offices: Vec<Office> = OFFICES.iter().map(|(id, country)| office(folder.path(), id, country)).collect();
         let entry = |office: &Office| custodia_core::identity::Office {
@@ -118,8 +127,9 @@ impl World {
             office.sign_list(&mut list);
         }
 
-        let stores = pair.fresh(&folder.path().join("server"));
-        let config = config(folder.path(), &stores, &list.digest().to_string());
+        let stores = stores(&folder.path().join("server"));
+        let settings = settings(folder.path(), &stores, &list.digest().to_string());
+        let config = ServerConfig::parse(&settings).unwrap_or_else(|problems| panic!("{problems:?}"));
         let log_key = Server::init(&config).await.must();
         let running = Server::run(&config).await.must();
         let info = ServerInfo {
@@ -129,9 +139,8 @@ impl World {
             version: String::new(),
         };
         let address = ServerAddress { url: format!("http://{}", running.addr), tls_roots: Vec::new() };
-        let desk = OfficeDesk::new(&address, &info, clock()).unwrap();
-        desk.trust_list(&offices[0], &list).await.must();
-        let world = Self { folder, running, info, offices, desk };
+        let world = Self { folder, running: Some(running), address, settings, stores, info, offices };
+        world.desk().trust_list(&world.offices[0], &list).await.must();
         for place in 0..OFFICES.len() {
             world.device(place, "recovery", Role::Recovery).await;
         }
@@ -145,7 +154,30 @@ impl World {
 
     /// Where the server is.
     pub fn address(&self) -> ServerAddress {
-        ServerAddress { url: format!("http://{}", self.running.addr), tls_roots: Vec::new() }
+        self.address.clone()
+    }
+
+    /// Stops the server of this process; another one at that address serves from now on.
+    pub async fn hand_over(&mut self, address: ServerAddress) {
+        if let Some(running) = self.running.take() {
+            running.stop().await.must();
+        }
+        self.address = address;
+    }
+
+    /// The configuration of a further process: `settings` after `change`, with a head file of its own, a copy of the first one's.
+    pub fn further(&self, name: &str, change: impl FnOnce(String) -> String) -> PathBuf {
+        let (first, own) = (self.path("server/head/head"), self.path(&format!("server/head-{name}/head")));
+        std::fs::create_dir_all(own.parent().unwrap()).unwrap();
+        std::fs::copy(&first, &own).unwrap();
+        let text = self.settings.replace(&first.display().to_string(), &own.display().to_string());
+        let path = self.path(&format!("{name}.toml"));
+        std::fs::write(&path, change(text)).unwrap();
+        path
+    }
+
+    fn desk(&self) -> OfficeDesk {
+        OfficeDesk::new(&self.address, &self.info, clock()).unwrap()
     }
 
     /// Where a device's state lies.
@@ -155,6 +187,24 @@ impl World {
 
     /// A new device, enrolled, bound, synchronised, with key packages at the server.
     pub async fn device(&self, office: usize, local: &str, role: Role) -> Agent {
+        self.device_at(&self.address, office, local, role).await
+    }
+
+    /// The same by way of one of several servers.
+    pub async fn device_at(&self, address: &ServerAddress, office: usize, local: &str, role: Role) -> Agent {
+        let mut agent = self.unbound(office, local, role).await;
+        let from = LogTime::from_millis(now().millis() - 60_000).unwrap();
+        let certificate = self.offices[office].issue(&agent.device_request().unwrap(), from, 300).unwrap();
+        self.desk().enrol(&self.offices[office], &certificate).await.must();
+        agent.bind(address, &self.info).await.must();
+        agent.install_certificate(certificate.der()).await.must();
+        agent.sync().await.must();
+        agent.publish_key_packages().await.must();
+        agent
+    }
+
+    /// A new device that no server knows yet.
+    pub async fn unbound(&self, office: usize, local: &str, role: Role) -> Agent {
         let new = NewDevice {
             person: format!("{}/{local}", OFFICES[office].0).parse().unwrap(),
             name: local.parse().unwrap(),
@@ -162,15 +212,7 @@ impl World {
             role,
             cost: COST,
         };
-        let mut agent = Agent::create(&self.state_of(office, local), PASSPHRASE, new, clock()).await.must();
-        let from = LogTime::from_millis(now().millis() - 60_000).unwrap();
-        let certificate = self.offices[office].issue(&agent.device_request().unwrap(), from, 300).unwrap();
-        self.desk.enrol(&self.offices[office], &certificate).await.must();
-        agent.bind(&self.address(), &self.info).await.must();
-        agent.install_certificate(certificate.der()).await.must();
-        agent.sync().await.must();
-        agent.publish_key_packages().await.must();
-        agent
+        Agent::create(&self.state_of(office, local), PASSPHRASE, new, clock()).await.must()
     }
 
     /// Opens a device's state again, as after a restart.
@@ -181,8 +223,20 @@ impl World {
     /// Revokes a device.
     pub async fn revoke(&self, office: usize, agent: &Agent) {
         let reason = custodia_core::identity::RevocationReason::Lost;
-        self.desk.revoke(&self.offices[office], agent.device_id(), reason).await.must();
+        self.desk().revoke(&self.offices[office], agent.device_id(), reason).await.must();
     }
+}
+
+/// The body of a public page of a server; plain HTTP.
+pub fn get(server: SocketAddr, path: &str) -> Vec<u8> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(server).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    assert!(bytes.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&bytes));
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    bytes.split_off(head + 4)
 }
 
 /// Why somebody acts.

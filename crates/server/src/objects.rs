@@ -118,6 +118,11 @@ impl Objects {
         }))
     }
 
+    /// The store itself.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.0)
+    }
+
     /// Stores an object durably, if its bytes have its name. Storing it again is harmless.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod cases;
 mod evidence;
+mod faults;
 mod log;
 mod offices;
 mod requests;

@@ -17,23 +17,23 @@ use crate::shares;
 
 const EXHIBIT: ExhibitId = ExhibitId::from_bytes([0xe1; 16]);
 const SHARE: [u8; 32] = [0x5e; 32];
-const MANIFEST: &[u8] = b"sealed manifest";
-const SEGMENTS: [&[u8]; 2] = [b"sealed segment one", b"sealed segment two"];
+pub const MANIFEST: &[u8] = b"sealed manifest";
+pub const SEGMENTS: [&[u8]; 2] = [b"sealed segment one", b"sealed segment two"];
 
-fn exhibit() -> String {
+pub fn exhibit() -> String {
     format!("/v1/cases/{CASE}/exhibits/{EXHIBIT}")
 }
 
-fn object(bytes: &[u8]) -> String {
+pub fn object(bytes: &[u8]) -> String {
     format!("{}/objects/{}", exhibit(), Blake3Digest::of(bytes))
 }
 
 /// Under what an object lies in the store.
-fn key(bytes: &[u8]) -> String {
+pub fn key(bytes: &[u8]) -> String {
     format!("{EXHIBIT}/{}", Blake3Digest::of(bytes))
 }
 
-fn collection(world: &mut World, device: &TestDevice) -> Collect {
+pub fn collection(world: &mut World, device: &TestDevice) -> Collect {
     let names: Vec<Blake3Digest> = SEGMENTS.iter().map(|segment| Blake3Digest::of(segment)).collect();
     let body = Collection {
         manifest_commitment: Sha256Digest::of(&[b"manifest"]),
@@ -55,7 +55,7 @@ fn collection(world: &mut World, device: &TestDevice) -> Collect {
 }
 
 /// A member with one collected exhibit.
-async fn collected(world: &mut World) -> TestDevice {
+pub async fn collected(world: &mut World) -> TestDevice {
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.found(&ana, CASE).await;
@@ -78,7 +78,7 @@ async fn act(world: &mut World, device: &TestDevice, body: Body, purpose: Option
     Act { intent: intent.sign(device.id(), &device.key).unwrap().text().to_owned() }
 }
 
-async fn consultation(world: &mut World, device: &TestDevice) -> Act {
+pub async fn consultation(world: &mut World, device: &TestDevice) -> Act {
     act(world, device, Body::Consultation(Consultation { mode: ViewMode::View }), Some(Purpose::Investigation)).await
 }
 
