@@ -336,7 +336,7 @@ async fn killed_anywhere_in_installing_a_device_serves() {
     let scene = Scene::open().await;
     let agent = new_device(&scene).await;
     let issued = scene.world.offices[0].issue(&agent.device_request().unwrap(), yesterday(), 300).unwrap();
-    scene.world.desk.enrol(&scene.world.offices[0], &issued).await.must();
+    scene.world.desk().enrol(&scene.world.offices[0], &issued).await.must();
     agent.close().await.must();
     std::fs::write(scene.work("certificate"), issued.der()).unwrap();
     let (server, card) = (scene.world.address().url, card(&scene));

@@ -7,5 +7,7 @@
     reason = "a world that cannot be built fails the test that asked for it"
 )]
 
+pub mod backends;
 pub mod liar;
+pub mod proxy;
 pub mod world;

@@ -20,6 +20,7 @@ use custodia_server::{Running, Server, ServerConfig};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
+use crate::backends::{Pair, Stores};
 use crate::liar::Liar;
 
 /// Shows what went wrong in words; the whole error may hold a receipt.
@@ -43,16 +44,18 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 /// A server that runs, and the offices that it knows.
 pub struct World {
     folder: TempDir,
-    running: Running,
-    config: ServerConfig,
+    running: Option<Running>,
+    address: ServerAddress,
+    /// The text of the server's configuration.
+    pub settings: String,
+    /// Where the server stores.
+    pub stores: Stores,
     /// What stands between agents and the server; agents go to the first one unless they are bound anew.
     pub liars: Vec<Liar>,
     /// What the offices gave out about the server.
     pub info: ServerInfo,
     /// The offices, in the order of [`OFFICES`].
     pub offices: Vec<Office>,
-    /// By which the offices announce.
-    pub desk: OfficeDesk,
 }
 
 /// Id and country of the offices.
@@ -86,21 +89,18 @@ fn office(folder: &Path, id: &str, country: &str) -> Office {
     Office::found(&directory, &new, PASSPHRASE, COST).unwrap()
 }
 
-fn config(folder: &Path, server: &str, listen: &str, pin: &str, authorities: &[String]) -> ServerConfig {
-    let path = |name: &str| folder.join(server).join(name);
-    let text = format!(
+fn settings(folder: &Path, listen: &str, authorities: &[String], stores: &Stores, pin: &str) -> String {
+    let path = |name: &str| folder.join("server").join(name);
+    format!(
         "listen = \"{listen}\"\nauthorities = {authorities:?}\norigin = \"vault.example/log\"\ntrust_pin = \"{pin}\"\n\
-         [data]\ndatabase = \"sqlite:{}\"\nlog_key = \"{}\"\nhead_file = \"{}\"\n\
-         [store]\nfolder = \"{}\"\n[kek]\nfolders = [\"{}\"]\n",
-        path("data/custodia.db").display(),
+         [data]\ndatabase = \"{}\"\nlog_key = \"{}\"\nhead_file = \"{}\"\n\
+         {}[kek]\nfolders = [\"{}\"]\n",
+        stores.database,
         path("secret/log.key").display(),
         path("head/head").display(),
-        path("objects").display(),
+        stores.store,
         path("kek").display(),
-    );
-    std::fs::create_dir_all(folder.join(server)).unwrap();
-    std::fs::write(path("custodia.toml"), &text).unwrap();
-    ServerConfig::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"))
+    )
 }
 
 fn at(addr: SocketAddr) -> ServerAddress {
@@ -120,23 +120,37 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+fn parsed(settings: &str) -> ServerConfig {
+    ServerConfig::parse(settings).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
 impl World {
-    /// A world with both offices on the trust list and a recovery device of each enrolled.
+    /// A world with both offices on the trust list and a recovery device of each enrolled, on SQLite and a folder.
     pub async fn new() -> Self {
-        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), 0).await
+        Self::on(Pair::SqliteAndFolder).await
+    }
+
+    /// The same on a pair of stores.
+    pub async fn on(pair: Pair) -> Self {
+        Self::with(|folder| pair.fresh(folder)).await
+    }
+
+    /// The same on stores that the caller makes; what lies in files lies below the folder.
+    pub async fn with(stores: impl FnOnce(&Path) -> Stores) -> Self {
+        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), 0, stores).await
     }
 
     /// As [`World::new`], with so many proxies before the server, honest until they are told otherwise; agents are bound to the first.
     pub async fn behind(liars: usize) -> Self {
-        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), liars).await
+        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), liars, |folder| Pair::SqliteAndFolder.fresh(folder)).await
     }
 
-    /// The same in a folder of the caller's, with a server whose address outlives it: a process of `custodia serve` may take its place.
+    /// As [`World::new`] in a folder of the caller's, with a server whose address outlives it: a process of `custodia serve` may take its place.
     pub async fn listening(listen: &str, folder: TempDir) -> Self {
-        Self::founded(listen, folder, 0).await
+        Self::founded(listen, folder, 0, |folder| Pair::SqliteAndFolder.fresh(folder)).await
     }
 
-    async fn founded(listen: &str, folder: TempDir, liars: usize) -> Self {
+    async fn founded(listen: &str, folder: TempDir, liars: usize, stores: impl FnOnce(&Path) -> Stores) -> Self {
         let mut proxies = Vec::new();
         for _ in 0..liars {
             proxies.push(Liar::new().await);
@@ -156,8 +170,12 @@ impl World {
             office.sign_list(&mut list);
         }
 
+        let stores = stores(&folder.path().join("server"));
         let authorities: Vec<String> = proxies.iter().map(|liar| liar.addr.to_string()).collect();
-        let config = config(folder.path(), "server", listen, &list.digest().to_string(), &authorities);
+        let settings = settings(folder.path(), listen, &authorities, &stores, &list.digest().to_string());
+        std::fs::create_dir_all(folder.path().join("server")).unwrap();
+        std::fs::write(folder.path().join("server/custodia.toml"), &settings).unwrap();
+        let config = parsed(&settings);
         let log_key = Server::init(&config).await.must();
         let running = Server::run(&config).await.must();
         let info = ServerInfo {
@@ -170,9 +188,8 @@ impl World {
             liar.stand_before(running.addr);
         }
         let address = at(proxies.first().map_or(running.addr, |liar| liar.addr));
-        let desk = OfficeDesk::new(&address, &info, clock()).unwrap();
-        desk.trust_list(&offices[0], &list).await.must();
-        let world = Self { folder, running, config, liars: proxies, info, offices, desk };
+        let world = Self { folder, running: Some(running), address, settings, stores, liars: proxies, info, offices };
+        world.desk().trust_list(&world.offices[0], &list).await.must();
         for place in 0..OFFICES.len() {
             world.device(place, "recovery", Role::Recovery).await;
         }
@@ -184,15 +201,17 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Stops the server and leaves the folder: `server/custodia.toml`, `devices`, `offices`.
-    pub async fn into_folder(self) -> TempDir {
-        self.running.stop().await.must();
-        self.folder
-    }
-
     /// Where the server is.
     pub fn address(&self) -> ServerAddress {
-        at(self.liars.first().map_or(self.running.addr, |liar| liar.addr))
+        self.address.clone()
+    }
+
+    /// Stops the server and leaves the folder: `server/custodia.toml`, `devices`, `offices`.
+    pub async fn into_folder(self) -> TempDir {
+        if let Some(running) = self.running {
+            running.stop().await.must();
+        }
+        self.folder
     }
 
     /// Binds an agent to another of the proxies.
@@ -201,16 +220,43 @@ impl World {
     }
 
     /// Stops the server, copies all that it has, and starts both: two logs of one origin under one key. All proxies stay with the first.
-    pub async fn second_log(self) -> (Self, Running) {
-        let Self { folder, running, config, liars, info, offices, desk } = self;
-        running.stop().await.must();
-        copy(&folder.path().join("server"), &folder.path().join("second"));
-        let second = self::config(folder.path(), "second", "127.0.0.1:0", &info.trust_pin.to_string(), &config.authorities);
-        let (running, second) = (Server::run(&config).await.must(), Server::run(&second).await.must());
-        for liar in &liars {
+    pub async fn second_log(mut self) -> (Self, Running) {
+        if let Some(running) = self.running.take() {
+            running.stop().await.must();
+        }
+        let (first, second) = (self.path("server"), self.path("second"));
+        copy(&first, &second);
+        let other = self.settings.replace(&first.display().to_string(), &second.display().to_string());
+        let (running, second) = (Server::run(&parsed(&self.settings)).await.must(), Server::run(&parsed(&other)).await.must());
+        for liar in &self.liars {
             liar.stand_before(running.addr);
         }
-        (Self { folder, running, config, liars, info, offices, desk }, second)
+        self.running = Some(running);
+        (self, second)
+    }
+
+    /// Stops the server of this process; another one at that address serves from now on.
+    pub async fn hand_over(&mut self, address: ServerAddress) {
+        if let Some(running) = self.running.take() {
+            running.stop().await.must();
+        }
+        self.address = address;
+    }
+
+    /// The configuration of a further process: `settings` after `change`, with a head file of its own, a copy of the first one's.
+    pub fn further(&self, name: &str, change: impl FnOnce(String) -> String) -> PathBuf {
+        let (first, own) = (self.path("server/head/head"), self.path(&format!("server/head-{name}/head")));
+        std::fs::create_dir_all(own.parent().unwrap()).unwrap();
+        std::fs::copy(&first, &own).unwrap();
+        let text = self.settings.replace(&first.display().to_string(), &own.display().to_string());
+        let path = self.path(&format!("{name}.toml"));
+        std::fs::write(&path, change(text)).unwrap();
+        path
+    }
+
+    /// By which the offices announce.
+    pub fn desk(&self) -> OfficeDesk {
+        OfficeDesk::new(&self.address, &self.info, clock()).unwrap()
     }
 
     /// Where a device's state lies.
@@ -220,6 +266,24 @@ impl World {
 
     /// A new device, enrolled, bound, synchronised, with key packages at the server.
     pub async fn device(&self, office: usize, local: &str, role: Role) -> Agent {
+        self.device_at(&self.address, office, local, role).await
+    }
+
+    /// The same by way of one of several servers.
+    pub async fn device_at(&self, address: &ServerAddress, office: usize, local: &str, role: Role) -> Agent {
+        let mut agent = self.unbound(office, local, role).await;
+        let from = LogTime::from_millis(now().millis() - 60_000).unwrap();
+        let certificate = self.offices[office].issue(&agent.device_request().unwrap(), from, 300).unwrap();
+        self.desk().enrol(&self.offices[office], &certificate).await.must();
+        agent.bind(address, &self.info).await.must();
+        agent.install_certificate(certificate.der()).await.must();
+        agent.sync().await.must();
+        agent.publish_key_packages().await.must();
+        agent
+    }
+
+    /// A new device that no server knows yet.
+    pub async fn unbound(&self, office: usize, local: &str, role: Role) -> Agent {
         let new = NewDevice {
             person: format!("{}/{local}", OFFICES[office].0).parse().unwrap(),
             name: local.parse().unwrap(),
@@ -227,15 +291,7 @@ impl World {
             role,
             cost: COST,
         };
-        let mut agent = Agent::create(&self.state_of(office, local), PASSPHRASE, new, clock()).await.must();
-        let from = LogTime::from_millis(now().millis() - 60_000).unwrap();
-        let certificate = self.offices[office].issue(&agent.device_request().unwrap(), from, 300).unwrap();
-        self.desk.enrol(&self.offices[office], &certificate).await.must();
-        agent.bind(&self.address(), &self.info).await.must();
-        agent.install_certificate(certificate.der()).await.must();
-        agent.sync().await.must();
-        agent.publish_key_packages().await.must();
-        agent
+        Agent::create(&self.state_of(office, local), PASSPHRASE, new, clock()).await.must()
     }
 
     /// Opens a device's state again, as after a restart.
@@ -246,8 +302,20 @@ impl World {
     /// Revokes a device.
     pub async fn revoke(&self, office: usize, agent: &Agent) {
         let reason = custodia_core::identity::RevocationReason::Lost;
-        self.desk.revoke(&self.offices[office], agent.device_id(), reason).await.must();
+        self.desk().revoke(&self.offices[office], agent.device_id(), reason).await.must();
     }
+}
+
+/// The body of a public page of a server; plain HTTP.
+pub fn get(server: SocketAddr, path: &str) -> Vec<u8> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(server).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    assert!(bytes.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&bytes));
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    bytes.split_off(head + 4)
 }
 
 /// Why somebody acts.

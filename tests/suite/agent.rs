@@ -1,6 +1,6 @@
 //! Agents of two offices against a real server: sealing, sharing, opening, removal, interruption.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,6 +11,8 @@ use custodia_core::custody::body::Terms;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_tests::backends::Pair;
+use custodia_tests::on_both_pairs;
 use custodia_tests::world::{Must as _, World, case, exhibit, statement};
 
 /// A folder with a file over a segment's border, an empty one and an oddly named one.
@@ -43,9 +45,8 @@ pub async fn join(agent: &Agent, by: &Agent, case: CaseId, terms: Terms, chosen:
     assert_eq!(agent.join_new_cases().await.must(), [case]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_one_office_collects_another_exports_bit_for_bit() {
-    let world = World::new().await;
+async fn what_one_office_collects_another_exports_bit_for_bit(pair: Pair) {
+    let world = World::on(pair).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let luc = world.device(1, "luc", Role::Prosecutor).await;
     let case = case(&ana).await;
@@ -67,9 +68,8 @@ async fn what_one_office_collects_another_exports_bit_for_bit() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn removed_member_cannot_open_later_exhibit() {
-    let world = World::new().await;
+async fn removed_member_cannot_open_later_exhibit(pair: Pair) {
+    let world = World::on(pair).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let luc = world.device(1, "luc", Role::Prosecutor).await;
     let case = case(&ana).await;
@@ -84,9 +84,8 @@ async fn removed_member_cannot_open_later_exhibit() {
     view(&ana, case, later).await.must();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_member_with_chosen_exhibits_opens_those_and_what_comes_later_only() {
-    let world = World::new().await;
+async fn a_member_with_chosen_exhibits_opens_those_and_what_comes_later_only(pair: Pair) {
+    let world = World::on(pair).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let luc = world.device(1, "luc", Role::Prosecutor).await;
     let case = case(&ana).await;
@@ -102,9 +101,8 @@ async fn a_member_with_chosen_exhibits_opens_those_and_what_comes_later_only() {
     assert_eq!(view(&luc, case, later).await.must().len(), 30);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_intake_goes_on_where_it_ended() {
-    let world = World::new().await;
+async fn an_interrupted_intake_goes_on_where_it_ended(pair: Pair) {
+    let world = World::on(pair).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let case = case(&ana).await;
     let folder = evidence(&world, "long", 40_000_000);
@@ -130,9 +128,8 @@ async fn an_interrupted_intake_goes_on_where_it_ended() {
     assert_eq!(ana.exhibits(case).await.must().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn changes_by_two_members_reach_each_other_and_a_leaver_is_removed() {
-    let world = World::new().await;
+async fn changes_by_two_members_reach_each_other_and_a_leaver_is_removed(pair: Pair) {
+    let world = World::on(pair).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let luc = world.device(1, "luc", Role::Prosecutor).await;
     let eva = world.device(1, "eva", Role::Prosecutor).await;
@@ -165,9 +162,8 @@ async fn a_member_who_is_more_commits_behind_than_one_answer_holds_catches_up() 
     assert_eq!(view(&luc, case, later).await.must().len(), 10);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_case_without_a_recovery_device_of_its_office_is_not_founded() {
-    let world = World::new().await;
+async fn a_case_without_a_recovery_device_of_its_office_is_not_founded(pair: Pair) {
+    let world = World::on(pair).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let recovery = world.reopen(0, "recovery").await;
     world.revoke(0, &recovery).await;
@@ -177,9 +173,8 @@ async fn a_case_without_a_recovery_device_of_its_office_is_not_founded() {
     assert!(ana.cases().await.must().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_state_restored_from_an_older_copy_is_refused() {
-    let world = World::new().await;
+async fn a_state_restored_from_an_older_copy_is_refused(pair: Pair) {
+    let world = World::on(pair).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let case = case(&ana).await;
     ana.close().await.must();
@@ -205,3 +200,13 @@ async fn a_renewed_certificate_is_not_installed_while_a_case_knows_the_one_befor
     assert!(matches!(ana.install_certificate(renewed.der()).await, Err(AgentError::NotOurCertificate(why)) if why.contains("cases")));
     add(&ana, &world, case, "still", 10).await;
 }
+
+on_both_pairs![
+    what_one_office_collects_another_exports_bit_for_bit,
+    removed_member_cannot_open_later_exhibit,
+    a_member_with_chosen_exhibits_opens_those_and_what_comes_later_only,
+    an_interrupted_intake_goes_on_where_it_ended,
+    changes_by_two_members_reach_each_other_and_a_leaver_is_removed,
+    a_case_without_a_recovery_device_of_its_office_is_not_founded,
+    a_state_restored_from_an_older_copy_is_refused,
+];

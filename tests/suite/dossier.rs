@@ -10,6 +10,8 @@ use custodia_core::custody::kind::Purpose;
 use custodia_core::dossier::Files;
 use custodia_core::finding::Verdict;
 use custodia_core::identity::Role;
+use custodia_tests::backends::Pair;
+use custodia_tests::on_both_pairs;
 use custodia_tests::world::{Must as _, World, case, exhibit, statement};
 use custodia_verify::archive::Archive;
 use custodia_verify::{Report, Trust};
@@ -47,9 +49,8 @@ async fn dossier(world: &World) -> Vec<u8> {
     fs::read(made.path).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dossier_without_an_auditor_is_indeterminate_and_any_changed_content_fails_it() {
-    let world = World::new().await;
+async fn a_dossier_without_an_auditor_is_indeterminate_and_any_changed_content_fails_it(pair: Pair) {
+    let world = World::on(pair).await;
     let (bytes, trust) = (dossier(&world).await, trust(&world));
     let whole = verify(&bytes, &trust);
     assert_eq!(whole.verdict, Verdict::Indeterminate, "{}", whole.to_text(true));
@@ -70,9 +71,8 @@ async fn a_dossier_without_an_auditor_is_indeterminate_and_any_changed_content_f
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_judge_who_pins_another_log_or_trust_list_is_not_deceived() {
-    let world = World::new().await;
+async fn a_judge_who_pins_another_log_or_trust_list_is_not_deceived(pair: Pair) {
+    let world = World::on(pair).await;
     let bytes = dossier(&world).await;
     let info = &world.info;
     let other_pin = format!("origin = {:?}\nlog = {:?}\ntrust_pin = \"{}\"\n", info.origin, info.log_key, "0".repeat(64));
@@ -80,3 +80,8 @@ async fn a_judge_who_pins_another_log_or_trust_list_is_not_deceived() {
     assert_eq!(report.verdict, Verdict::Failed);
     assert!(report.findings.iter().any(|finding| finding.check == "TRU-01"), "{}", report.to_text(true));
 }
+
+on_both_pairs![
+    a_dossier_without_an_auditor_is_indeterminate_and_any_changed_content_fails_it,
+    a_judge_who_pins_another_log_or_trust_list_is_not_deceived,
+];

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod case;
 pub mod device;
+pub mod doctor;
 pub mod dossier;
 pub mod exhibit;
 mod intake;
@@ -14,6 +15,7 @@ pub mod verify;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use custodia_client::http::ServerAddress;
 use custodia_client::passphrase::Cost;
 use custodia_client::{Agent, Clock, ServerInfo, StatePaths, Statement};
 use custodia_core::custody::intent::ClockSource;
@@ -109,6 +111,12 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         }
         _ => Failure::file(path, &error),
     })
+}
+
+/// A server's address, and by which authorities its TLS is judged.
+fn address(server: String, authorities: Option<&Path>) -> Result<ServerAddress, Failure> {
+    let text = authorities.map(|path| std::fs::read(path).map_err(|error| Failure::file(path, &error))).transpose()?;
+    ServerAddress::new(server, text.as_deref()).map_err(|error| Failure::usage(error.to_string(), "Name it with --tls-authority."))
 }
 
 /// Reads what an office gives out about its server: origin, log key, trust pin.

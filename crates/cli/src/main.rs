@@ -48,6 +48,8 @@ enum Command {
     Device(commands::device::Command),
     /// Run the server, or prepare one.
     Serve(commands::serve::Options),
+    /// Try out the database and the object store of a server's configuration before they are trusted.
+    Doctor(commands::doctor::Options),
     /// Cases and their members.
     #[command(subcommand)]
     Case(commands::case::Command),
@@ -108,6 +110,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Office(command) => commands::office::run(command, device).await?,
         Command::Device(command) => commands::device::run(command, device).await?,
         Command::Serve(options) => commands::serve::run(options).await?,
+        Command::Doctor(options) => commands::doctor::run(&options).await?,
         Command::Case(command) => commands::case::run(command, device).await?,
         Command::Exhibit(command) => Box::pin(commands::exhibit::run(command, device)).await?,
         Command::Log(command) => commands::log::run(command, device).await?,

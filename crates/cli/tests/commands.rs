@@ -141,7 +141,7 @@ async fn acts_on_an_exhibit_are_commands_and_are_told_in_words() {
     ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    let (_, shown) = run("show X --json");
+    let (_, shown) = run("show X --json 2>&-");
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!((shown["state"].as_str(), shown["handling"].as_str()), (Some("active"), Some("H1")));
 }

@@ -26,7 +26,7 @@ mod address;
 mod error;
 
 pub use address::ServerAddress;
-use address::{is_loopback, tls};
+use address::{is_loopback, tls, tls_error, tls_failure};
 pub use error::HttpError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -176,7 +176,7 @@ impl Http {
         if let Some(range) = range {
             request.headers_mut().insert(RANGE, range.parse().expect("a range of two numbers is a header value"));
         }
-        let answer = self.client.execute(request).await.map_err(unavailable)?;
+        let answer = self.client.execute(request).await.map_err(|error| self.unanswered(error))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
@@ -193,6 +193,15 @@ impl Http {
             }
             _ => self.misbehaved("a refusal without its reason", target, &bytes).await,
         })
+    }
+
+    /// A request that was not answered; what takes plain HTTP for broken TLS hangs up without a word.
+    fn unanswered(&self, error: reqwest::Error) -> HttpError {
+        if self.base.scheme() == "http" && !error.is_connect() && !error.is_timeout() {
+            let text = "it broke off. If it speaks TLS at that address, begin the address with https://";
+            return HttpError::Unavailable(text.to_owned());
+        }
+        unavailable(error)
     }
 
     /// Sends until there is an answer, a few times.
@@ -327,6 +336,9 @@ fn unavailable(error: reqwest::Error) -> HttpError {
     let mut text = String::new();
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
     while let Some(inner) = cause {
+        if let Some(tls) = tls_error(inner) {
+            return HttpError::Unavailable(tls_failure(tls));
+        }
         text = inner.to_string();
         cause = inner.source();
     }

@@ -13,7 +13,7 @@ use custodia_core::secret::Secret32;
 use custodia_failpoint::fail_point;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, Sqlite, SqliteConnection, Transaction};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::durable_file;
 
@@ -104,9 +104,10 @@ pub enum StateError {
     Database(#[from] sqlx::Error),
 }
 
-/// The open state; dropping it releases the lock.
+/// The open state; dropping it closes the file and releases the lock.
 pub struct State {
-    connection: Mutex<SqliteConnection>,
+    /// None only while it is being closed.
+    connection: Mutex<Option<SqliteConnection>>,
     _lock: File,
 }
 
@@ -182,14 +183,20 @@ async fn connect(path: &Path, key: &Secret32) -> Result<SqliteConnection, StateE
         _ => StateError::NotOpened(path.to_owned()),
     };
     let mut connection = options.connect().await.map_err(not_opened)?;
-    sqlx::raw_sql(
+    let prepared = sqlx::raw_sql(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; \
          PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; SELECT count(*) FROM sqlite_master",
     )
     .execute(&mut connection)
-    .await
-    .map_err(not_opened)?;
-    Ok(connection)
+    .await;
+    match prepared {
+        Ok(_) => Ok(connection),
+        Err(error) => {
+            // Its thread has ended before the process can; see `State::drop`.
+            let _ = connection.close().await;
+            Err(not_opened(error))
+        }
+    }
 }
 
 impl State {
@@ -267,11 +274,13 @@ impl State {
     }
 
     async fn open_locked(database: PathBuf, key: &Secret32, lock: File) -> Result<Self, StateError> {
-        let mut connection = connect(&database, key).await?;
+        let state = Self { connection: Mutex::new(Some(connect(&database, key).await?)), _lock: lock };
+        let mut connection = state.connection().await;
         let home = sqlx::query("SELECT format, inode, birth_seconds, birth_nanos FROM home WHERE one = 1")
-            .fetch_one(&mut connection)
+            .fetch_one(&mut *connection)
             .await
             .map_err(|_| StateError::Damaged("record of its own file"))?;
+        drop(connection);
         let format: i64 = home.try_get(0)?;
         if format != FORMAT {
             return Err(StateError::Newer(format));
@@ -280,20 +289,39 @@ impl State {
         if recorded != FileIdentity::of(&database)? {
             return Err(StateError::Copied(database));
         }
-        Ok(Self { connection: Mutex::new(connection), _lock: lock })
+        Ok(state)
     }
 
-    /// Closes the file; a mere drop does so too, but some time later.
+    /// Closes the file; a mere drop does so too, and keeps its thread waiting meanwhile.
     ///
     /// # Errors
     /// What the database refuses.
-    pub async fn close(self) -> Result<(), StateError> {
-        Ok(self.connection.into_inner().close().await?)
+    pub async fn close(mut self) -> Result<(), StateError> {
+        match self.connection.get_mut().take() {
+            Some(connection) => Ok(connection.close().await?),
+            None => Ok(()),
+        }
     }
 
     /// The one connection, for reading, or for [`begin`].
-    pub async fn connection(&self) -> MutexGuard<'_, SqliteConnection> {
-        self.connection.lock().await
+    pub async fn connection(&self) -> MappedMutexGuard<'_, SqliteConnection> {
+        MutexGuard::map(self.connection.lock().await, |connection| connection.as_mut().expect("only close and drop take it"))
+    }
+}
+
+impl Drop for State {
+    /// Waits until the database's own thread has ended. Else it may still work when the process ends and OpenSSL, which SQLCipher uses, takes its
+    /// tables down: then a command that did everything right ends by a signal.
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.get_mut().take() else { return };
+        // On a thread of its own, since this one may belong to a runtime.
+        let closing = std::thread::spawn(move || {
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() {
+                // What it refuses concerns nobody any more: everything acknowledged was committed.
+                let _ = runtime.block_on(connection.close());
+            }
+        });
+        let _ = closing.join();
     }
 }
 

@@ -54,11 +54,11 @@ pub struct DataConfig {
 pub enum StoreConfig {
     /// A folder.
     Folder(PathBuf),
-    /// A bucket. Credentials come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`) or the machine's role.
+    /// A bucket.
     S3(S3Config),
 }
 
-/// An S3 bucket.
+/// An S3 bucket, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct S3Config {
@@ -72,6 +72,20 @@ pub struct S3Config {
     /// Whether the service may be reached without TLS.
     #[serde(default)]
     pub allow_http: bool,
+    /// What stands before the name of every object, for a bucket that holds other things too.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// The file with the keys of the service; without it they come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`) or
+    /// the machine's role.
+    #[serde(default)]
+    pub credentials: Option<PathBuf>,
+    /// How many seconds the service may stay silent before a request is given up.
+    #[serde(default = "silence_seconds")]
+    pub silence_seconds: u64,
+}
+
+const fn silence_seconds() -> u64 {
+    20
 }
 
 /// Key-encryption keys.
@@ -175,6 +189,15 @@ impl ServerConfig {
             let next = "Write sqlite: and the path of a file, or postgres://user@host/database.";
             report("data.database", "the database is neither SQLite nor PostgreSQL".to_owned(), next);
         }
+        if has_password(database) {
+            let next = "Take it out of the address, and name a file of the form of ~/.pgpass by PGPASSFILE in the server's environment.";
+            report("data.database", "the database's password stands in the configuration".to_owned(), next);
+        }
+        if let StoreConfig::S3(s3) = &self.store
+            && !(1..=600).contains(&s3.silence_seconds)
+        {
+            report("store.s3.silence_seconds", format!("{} is out of range", s3.silence_seconds), "Write a number from 1 to 600.");
+        }
         if self.kek.folders.is_empty() {
             report("kek.folders", "no folder for key-encryption keys is named".to_owned(), "Name one folder, or two on different disks.");
         }
@@ -224,6 +247,14 @@ impl ServerConfig {
             None => self.data.database.clone(),
         }
     }
+}
+
+/// Whether a database's address holds a password: `user:password@`, or `password=` behind the question mark.
+fn has_password(database: &str) -> bool {
+    let Some((_, rest)) = database.split_once("://") else { return false };
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let named = place.rsplit_once('@').is_some_and(|(who, _)| who.contains(':'));
+    named || query.split('&').any(|part| part.starts_with("password="))
 }
 
 /// Everything that is wrong with a configuration, for people; empty if it can be used.

@@ -62,12 +62,6 @@ impl From<StoreError> for StartError {
     }
 }
 
-impl From<ObjectError> for StartError {
-    fn from(error: ObjectError) -> Self {
-        Self::Objects(error.to_string())
-    }
-}
-
 /// Why a request was not done; each answers one code of the contract.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {

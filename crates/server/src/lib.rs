@@ -10,6 +10,7 @@
 mod auth;
 mod clock;
 pub mod config;
+pub mod doctor;
 mod durable;
 mod error;
 mod head_file;
@@ -30,5 +31,13 @@ pub use config::{Problem, ServerConfig, check};
 pub use error::StartError;
 pub use server::{Running, Server};
 
+#[cfg(test)]
+#[path = "../../../tests/src/backends.rs"]
+#[expect(dead_code, reason = "tests of whole processes use the rest")]
+mod backends;
+#[cfg(test)]
+#[path = "../../../tests/src/proxy.rs"]
+#[expect(dead_code, reason = "tests of whole processes use the rest")]
+mod proxy;
 #[cfg(test)]
 mod tests;

@@ -10,13 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use custodia_core::digest::Blake3Digest;
 use custodia_core::ids::ExhibitId;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _};
+use object_store::prefix::PrefixStore;
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
 
-use crate::config::StoreConfig;
+use crate::config::{S3Config, StoreConfig};
 use crate::durable;
+use crate::error::StartError;
 
 /// Why an object could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,51 @@ impl From<object_store::Error> for ObjectError {
 #[derive(Debug, Clone)]
 pub(crate) struct Objects(Arc<dyn ObjectStore>);
 
+/// The keys of an S3 service, as their file holds them.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+impl Credentials {
+    /// Reads them. What the file holds stands in no error.
+    pub fn read(path: &std::path::Path) -> Result<Self, StartError> {
+        let bytes = durable::read_secret(path, 4096).map_err(StartError::io("read the object store's keys in", path))?;
+        let parsed = core::str::from_utf8(&bytes).ok().and_then(|text| toml::from_str(text).ok());
+        let message = "it does not hold access_key_id = \"…\" and secret_access_key = \"…\", and nothing else";
+        parsed.ok_or_else(|| StartError::Key { path: path.to_owned(), message })
+    }
+}
+
+/// The bucket that a configuration names.
+///
+/// A request that fails in a way that may pass is sent again a few times; a client waits for at most a minute, so trying ends before.
+pub(crate) fn bucket(config: &S3Config) -> Result<AmazonS3, StartError> {
+    let silence = Duration::from_secs(config.silence_seconds);
+    // The default limit covers a whole body, which a slow line cannot keep; a pause in it is what tells a dead peer.
+    let options = ClientOptions::new().with_timeout_disabled().with_connect_timeout(silence).with_read_timeout(silence);
+    let builder = match &config.credentials {
+        None => AmazonS3Builder::from_env(),
+        Some(path) => {
+            let keys = Credentials::read(path)?;
+            AmazonS3Builder::new().with_access_key_id(keys.access_key_id).with_secret_access_key(keys.secret_access_key)
+        }
+    };
+    let builder = builder
+        .with_client_options(options)
+        .with_retry(RetryConfig { max_retries: 4, retry_timeout: silence, ..RetryConfig::default() })
+        .with_bucket_name(&config.bucket)
+        .with_region(&config.region)
+        .with_allow_http(config.allow_http);
+    let builder = match &config.endpoint {
+        Some(endpoint) => builder.with_endpoint(endpoint),
+        None => builder,
+    };
+    builder.build().map_err(|error| StartError::Objects(error.to_string()))
+}
+
 fn place(exhibit: ExhibitId, name: Blake3Digest) -> Path {
     Path::from_iter([exhibit.to_string(), name.to_string()])
 }
@@ -59,27 +106,15 @@ impl Objects {
     /// Opens the store that the configuration names.
     ///
     /// # Errors
-    /// A folder that cannot be made, a bucket whose settings do not fit together.
-    pub fn open(config: &StoreConfig) -> Result<Self, ObjectError> {
-        let unavailable = |error: std::io::Error| ObjectError::Unavailable(Box::new(error));
+    /// A folder that cannot be made, keys that cannot be read, a bucket whose settings do not fit together.
+    pub fn open(config: &StoreConfig) -> Result<Self, StartError> {
         Ok(Self(match config {
             StoreConfig::Folder(folder) => {
-                durable::make_private_folder(folder).map_err(unavailable)?;
-                Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))
+                durable::make_private_folder(folder).map_err(StartError::io("make the folder", folder))?;
+                let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| StartError::Objects(error.to_string()))?;
+                Arc::new(store.with_fsync(true))
             }
-            StoreConfig::S3(s3) => {
-                // The default limit covers a whole body, which a slow line cannot keep; a pause in it is what tells a dead peer.
-                let options = ClientOptions::new().with_timeout_disabled().with_read_timeout(Duration::from_secs(30));
-                let mut builder = AmazonS3Builder::from_env()
-                    .with_client_options(options)
-                    .with_bucket_name(&s3.bucket)
-                    .with_region(&s3.region)
-                    .with_allow_http(s3.allow_http);
-                if let Some(endpoint) = &s3.endpoint {
-                    builder = builder.with_endpoint(endpoint);
-                }
-                Arc::new(builder.build()?)
-            }
+            StoreConfig::S3(s3) => Arc::new(PrefixStore::new(bucket(s3)?, s3.prefix.as_deref().unwrap_or_default())),
         }))
     }
 
@@ -103,6 +138,11 @@ impl Objects {
             }
         }
         Ok(())
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.0)
     }
 
     /// Stores an object durably, if its bytes have its name. Storing it again is harmless.
@@ -152,57 +192,4 @@ impl Objects {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gateway() -> (tempfile::TempDir, Objects) {
-        let folder = tempfile::tempdir().unwrap();
-        let objects = Objects::open(&StoreConfig::Folder(folder.path().join("objects"))).unwrap();
-        (folder, objects)
-    }
-
-    const EXHIBIT: ExhibitId = ExhibitId::from_bytes([1; 16]);
-
-    #[tokio::test]
-    async fn an_object_reads_back_whole_and_in_parts() {
-        let (_folder, objects) = gateway();
-        let bytes = Bytes::from_static(b"sealed segment");
-        let name = Blake3Digest::of(&bytes);
-        objects.put(EXHIBIT, name, bytes.clone()).await.unwrap();
-        objects.put(EXHIBIT, name, bytes.clone()).await.unwrap();
-        assert_eq!(objects.get(EXHIBIT, name).await.unwrap(), bytes);
-        assert_eq!(objects.get_range(EXHIBIT, name, 7..14).await.unwrap(), "segment");
-        for range in [14..15, 0..15, Range { start: 5, end: 5 }, Range { start: 6, end: 5 }] {
-            assert!(matches!(objects.get_range(EXHIBIT, name, range).await, Err(ObjectError::Range)));
-        }
-    }
-
-    #[tokio::test]
-    async fn bytes_that_are_not_their_name_are_not_stored() {
-        let (_folder, objects) = gateway();
-        let name = Blake3Digest::of(b"other");
-        assert!(matches!(objects.put(EXHIBIT, name, Bytes::from_static(b"these")).await, Err(ObjectError::NotItsName)));
-        assert!(matches!(objects.get(EXHIBIT, name).await, Err(ObjectError::Missing)));
-    }
-
-    #[tokio::test]
-    async fn an_object_that_was_changed_in_the_store_is_not_given_out_as_the_right_one() {
-        let (folder, objects) = gateway();
-        let name = Blake3Digest::of(b"sealed");
-        objects.put(EXHIBIT, name, Bytes::from_static(b"sealed")).await.unwrap();
-        std::fs::write(folder.path().join("objects").join(EXHIBIT.to_string()).join(name.to_string()), b"forged").unwrap();
-        assert!(matches!(objects.get(EXHIBIT, name).await, Err(ObjectError::Damaged)));
-    }
-
-    #[tokio::test]
-    async fn exhibits_share_no_object() {
-        let (_folder, objects) = gateway();
-        let name = Blake3Digest::of(b"sealed");
-        objects.put(EXHIBIT, name, Bytes::from_static(b"sealed")).await.unwrap();
-        let other = ExhibitId::from_bytes([2; 16]);
-        assert!(matches!(objects.get(other, name).await, Err(ObjectError::Missing)));
-        objects.delete(EXHIBIT, name).await.unwrap();
-        objects.delete(EXHIBIT, name).await.unwrap();
-        assert!(matches!(objects.get(EXHIBIT, name).await, Err(ObjectError::Missing)));
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod devices;
+pub(crate) mod doctor;
 pub(crate) mod exhibits;
 pub(crate) mod log;
 pub(crate) mod refusals;
@@ -45,6 +46,14 @@ pub(crate) struct Write<'a> {
 impl Store {
     /// Connects, and brings the schema up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url).await?;
+        let migrated = migrator(store.backend).run(&store.pool).await;
+        migrated.map_err(|error| StoreError::Unavailable(sqlx::Error::Migrate(Box::new(error))))?;
+        Ok(store)
+    }
+
+    /// Connects; the database may hold anything.
+    async fn connect(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let backend = if url.starts_with("sqlite:") { Backend::Sqlite } else { Backend::Postgres };
         let options: AnyConnectOptions = url.parse()?;
@@ -79,9 +88,7 @@ impl Store {
             })
             .connect_with(options)
             .await?;
-        let store = Self { pool, backend, writer: Mutex::new(()) };
-        migrator(backend).run(&store.pool).await.map_err(|error| StoreError::Unavailable(sqlx::Error::Migrate(Box::new(error))))?;
-        Ok(store)
+        Ok(Self { pool, backend, writer: Mutex::new(()) })
     }
 
     /// A connection for reading.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cases;
 mod evidence;
+mod faults;
 mod log;
 mod offices;
 mod requests;

@@ -42,7 +42,10 @@ fn tested_ids(tests: &str) -> BTreeSet<String> {
 
 /// The code of a source file, and its tests: a file of tests has no code.
 fn code_and_tests(file: &Source) -> (&str, &str) {
-    let of_tests = file.path.starts_with("tests/") || file.path.contains("/tests/") || file.path.ends_with("/tests.rs");
+    let of_tests = file.path.starts_with("tests/")
+        || file.path.contains("/tests/")
+        || file.path.ends_with("/tests.rs")
+        || file.path.ends_with("/vectors.rs");
     match file.text.find("#[cfg(test)]") {
         _ if of_tests => ("", &file.text),
         Some(start) => file.text.split_at(start),

@@ -10,6 +10,7 @@ const LINES_USUAL: usize = 400;
 
 /// Files of 401 to 500 lines, each with the reason why it is one idea.
 const LONG: &[(&str, &str)] = &[
+    ("crates/core/src/custody/body.rs", "the bodies of all kinds, side by side as in the table of the specification"),
     ("crates/core/src/exhibit/manifest.rs", "the manifest: its entries, limits, commitment and sealing are read together"),
     ("crates/core/src/log/note.rs", "signed notes: keys, signatures and notes of one specification, C2SP signed-note"),
     ("crates/server/src/store/log.rs", "all SQL of the log; the queries of one turn are read side by side"),

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use custodia_client::http::ServerAddress;
 use custodia_client::state::StateError;
 use custodia_client::{Agent, AgentError, NewDevice, StatePaths};
 use custodia_core::identity::Role;
 use custodia_core::ids::PersonId;
 use custodia_failpoint::fail_point;
 
-use super::{COST, agent, agent_in_touch, clock, home, read_bytes, server_card, write_new};
+use super::{COST, address, agent, agent_in_touch, clock, home, read_bytes, server_card, write_new};
 use crate::DeviceOptions;
 use crate::failure::Failure;
 use crate::terminal::{note, passphrase, say};
@@ -43,6 +42,9 @@ pub enum Command {
         /// The server's address.
         #[arg(long)]
         server: String,
+        /// The authorities (PEM) by which the server's TLS certificate is judged.
+        #[arg(long, value_name = "FILE")]
+        tls_authority: Option<PathBuf>,
         /// server.json as the office gave it out: the log that this device will hold the server to.
         #[arg(long)]
         card: PathBuf,
@@ -87,10 +89,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             say(&asked.fingerprint().to_string());
             Ok(())
         }
-        Command::Install { certificate, server, card } => {
+        Command::Install { certificate, server, tls_authority, card } => {
             let mut agent = agent(options).await?;
             let der = read_bytes(&certificate)?;
-            agent.bind(&ServerAddress { url: server, tls_roots: vec![] }, &server_card(&card)?).await?;
+            agent.bind(&address(server, tls_authority.as_deref())?, &server_card(&card)?).await?;
             agent.install_certificate(&der).await?;
             agent.sync().await?;
             agent.own_certificate().await?;

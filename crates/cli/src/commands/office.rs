@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use custodia_client::announce::OfficeDesk;
-use custodia_client::http::ServerAddress;
 use custodia_client::office::{NewOffice, Office};
 use custodia_core::identity::{
     DeviceRequest, Office as ListedOffice, OfficeRoot, RevocationReason, Role, RootCertificate, TrustListDraft, UnverifiedTrustList,
@@ -16,7 +15,7 @@ use custodia_failpoint::fail_point;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{COST, clock, read_bytes, read_text, server_card, write_new};
+use super::{COST, address, clock, read_bytes, read_text, server_card, write_new};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
 use crate::terminal::{note, passphrase, printable_path, say};
@@ -68,6 +67,9 @@ pub enum Command {
         /// The server's address.
         #[arg(long)]
         server: String,
+        /// The authorities (PEM) by which the server's TLS certificate is judged.
+        #[arg(long, value_name = "FILE")]
+        tls_authority: Option<PathBuf>,
         /// server.json as given out with the server.
         #[arg(long)]
         card: PathBuf,
@@ -86,6 +88,9 @@ pub enum Command {
         /// The server's address.
         #[arg(long)]
         server: String,
+        /// The authorities (PEM) by which the server's TLS certificate is judged.
+        #[arg(long, value_name = "FILE")]
+        tls_authority: Option<PathBuf>,
         /// server.json as given out with the server.
         #[arg(long)]
         card: PathBuf,
@@ -102,6 +107,9 @@ pub enum Command {
         /// The server's address.
         #[arg(long)]
         server: String,
+        /// The authorities (PEM) by which the server's TLS certificate is judged.
+        #[arg(long, value_name = "FILE")]
+        tls_authority: Option<PathBuf>,
         /// server.json as given out with the server.
         #[arg(long)]
         card: PathBuf,
@@ -123,18 +131,18 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             note(&format!("Signed list {} with SHA-256 {}.", signed.claimed_number(), signed.digest()));
             Ok(())
         }
-        Command::Publish { folder, list, server, card } => {
-            let entry = desk(&server, &card)?.trust_list(&open(&folder)?, &read_list(&list)?).await?;
+        Command::Publish { folder, list, server, tls_authority, card } => {
+            let entry = desk(server, tls_authority.as_deref(), &card)?.trust_list(&open(&folder)?, &read_list(&list)?).await?;
             note(&format!("The trust list stands in the log as record {}.", entry.index));
             Ok(())
         }
-        Command::Issue { folder, request, certificate, days, server, card } => {
+        Command::Issue { folder, request, certificate, days, server, tls_authority, card } => {
             let request = read_text(&request)?;
             let request = DeviceRequest::parse(request.trim())
                 .map_err(|error| Failure::usage(format!("the request: {error}"), "Ask for it again: `custodia device request`."))?;
             let office = open(&folder)?;
             let issued = office.issue(&request, now()?, days)?;
-            let entry = desk(&server, &card)?.enrol(&office, &issued).await?;
+            let entry = desk(server, tls_authority.as_deref(), &card)?.enrol(&office, &issued).await?;
             fail_point!("office.certificate.enrolled");
             write_new(&certificate, issued.der())?;
             let wanted = request.wanted();
@@ -142,10 +150,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             say(&issued.id().to_string());
             Ok(())
         }
-        Command::Revoke { folder, device, reason, server, card } => {
+        Command::Revoke { folder, device, reason, server, tls_authority, card } => {
             let reason: RevocationReason = serde_json::from_value(serde_json::Value::String(reason))
                 .map_err(|_| Failure::usage("not a reason", "Use key-compromise, lost, left, superseded or other."))?;
-            let entry = desk(&server, &card)?.revoke(&open(&folder)?, device, reason).await?;
+            let entry = desk(server, tls_authority.as_deref(), &card)?.revoke(&open(&folder)?, device, reason).await?;
             note(&format!("Revoked, for ever; record {}. Members remove its leaf with their next change.", entry.index));
             Ok(())
         }
@@ -211,9 +219,8 @@ fn read_list(path: &std::path::Path) -> Result<UnverifiedTrustList, Failure> {
     UnverifiedTrustList::parse(text.as_bytes()).map_err(|error| Failure::usage(format!("{}: {error}", printable_path(path)), ""))
 }
 
-fn desk(server: &str, card: &std::path::Path) -> Result<OfficeDesk, Failure> {
-    let address = ServerAddress { url: server.to_owned(), tls_roots: vec![] };
-    Ok(OfficeDesk::new(&address, &server_card(card)?, clock())?)
+fn desk(server: String, tls_authority: Option<&std::path::Path>, card: &std::path::Path) -> Result<OfficeDesk, Failure> {
+    Ok(OfficeDesk::new(&address(server, tls_authority)?, &server_card(card)?, clock())?)
 }
 
 fn now() -> Result<LogTime, Failure> {

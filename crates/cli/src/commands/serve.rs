@@ -41,12 +41,23 @@ enum Command {
         #[arg(long)]
         trust_pin: Sha256Digest,
     },
+    /// Begin the log of a configuration that you wrote: make its keys and head file, and the tables in its database.
+    Begin {
+        /// The configuration, such as config/custodia.toml.
+        #[arg(long)]
+        config: PathBuf,
+        /// Where to write what offices and devices are given about this server.
+        #[arg(long, value_name = "FILE")]
+        card: PathBuf,
+    },
 }
 
 /// Runs the server until it is stopped, or the command below it.
 pub async fn run(options: Options) -> Result<(), Failure> {
-    if let Some(Command::Init { folder, listen, origin, trust_pin }) = options.command {
-        return init(&folder, listen, &origin, trust_pin).await;
+    match options.command {
+        Some(Command::Init { folder, listen, origin, trust_pin }) => return init(&folder, listen, &origin, trust_pin).await,
+        Some(Command::Begin { config, card }) => return begin(&config, &card).await,
+        None => {}
     }
     let path = options.config.ok_or_else(|| Failure::usage("no configuration", "Name it with --config."))?;
     let config = parse(&path)?;
@@ -59,7 +70,8 @@ pub async fn run(options: Options) -> Result<(), Failure> {
     running.wait().await.map_err(|error| started(&error))
 }
 
-fn parse(path: &Path) -> Result<ServerConfig, Failure> {
+/// Reads a configuration, or says what is wrong in which line.
+pub fn parse(path: &Path) -> Result<ServerConfig, Failure> {
     ServerConfig::parse(&read_text(path)?).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
         Failure::usage(lines.join("\n"), "Mend these and check again with --check.")
@@ -85,12 +97,17 @@ async fn init(folder: &Path, listen: SocketAddr, origin: &str, trust_pin: Sha256
     );
     let path = folder.join("custodia.toml");
     write_new(&path, text.as_bytes())?;
-    let config = parse(&path)?;
+    begin(&path, &folder.join("server.json")).await
+}
+
+async fn begin(path: &Path, card: &Path) -> Result<(), Failure> {
+    let config = parse(path)?;
     let key = Server::init(&config).await.map_err(|error| started(&error))?;
-    let card = ServerInfo { origin: origin.to_owned(), log_key: key.to_string(), trust_pin, version: String::new() };
-    let card = serde_json::to_string_pretty(&card).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), ""))?;
-    write_new(&folder.join("server.json"), card.as_bytes())?;
-    note(&format!("Made {}. Give server.json to offices and devices by another way than this server.", folder.display()));
+    let info =
+        ServerInfo { origin: config.origin.to_string(), log_key: key.to_string(), trust_pin: config.trust_pin, version: String::new() };
+    let text = serde_json::to_string_pretty(&info).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), ""))?;
+    write_new(card, text.as_bytes())?;
+    note(&format!("The log begins. Give {} to offices and devices by another way than this server.", card.display()));
     note(&format!("Start it: custodia serve --config {}", path.display()));
     say(&key.to_string());
     Ok(())

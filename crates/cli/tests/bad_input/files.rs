@@ -160,7 +160,7 @@ async fn texts_over_their_limits_are_refused_by_name_before_anything_is_sent() {
     for (right, wrong) in wrong {
         assert!(text.contains(right), "{right}");
         fs::write(&form, text.replacen(right, wrong, 1)).unwrap();
-        custodia(&world, &collected("x")).says(2, &["form.toml", "custodia exhibit template"]);
+        custodia(&world, &collected("x")).says(2, &["form.toml", "custodia exhibit add --template"]);
     }
     fs::write(&form, [text.as_bytes(), &vec![b'#'; 17 << 20]].concat()).unwrap();
     custodia(&world, &collected("x")).says(2, &["form.toml: larger than 16 MiB"]);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use reqwest::Url;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use super::HttpError;
 
@@ -13,6 +15,22 @@ pub struct ServerAddress {
     pub url: String,
     /// Root certificates, DER; not used for plain HTTP.
     pub tls_roots: Vec<Vec<u8>>,
+}
+
+impl ServerAddress {
+    /// An address with the authorities, PEM, by which its TLS is judged; none for plain HTTP.
+    ///
+    /// # Errors
+    /// [`HttpError::Address`]: the text holds no certificate.
+    pub fn new(url: String, authorities: Option<&[u8]>) -> Result<Self, HttpError> {
+        let bad = HttpError::Address("the file of TLS authorities holds no certificate in PEM");
+        let Some(text) = authorities else { return Ok(Self { url, tls_roots: Vec::new() }) };
+        let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+        match roots {
+            Ok(roots) if !roots.is_empty() => Ok(Self { url, tls_roots: roots.iter().map(|root| root.to_vec()).collect() }),
+            _ => Err(bad),
+        }
+    }
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {
@@ -35,4 +53,26 @@ pub(super) fn tls(roots: &[Vec<u8>]) -> Result<rustls::ClientConfig, HttpError> 
         .expect("the provider has suites of TLS 1.3")
         .with_root_certificates(store)
         .with_no_client_auth())
+}
+
+/// The TLS error that an error is, or wraps as one of input and output.
+pub(super) fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref::<rustls::Error>().or_else(|| {
+        let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)?;
+        tls_error(within)
+    })
+}
+
+/// What went wrong, for whoever has to mend it.
+pub(super) fn tls_failure(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(_) => {
+            format!("its certificate is not accepted ({error}). Compare the address and the authority with what your office gave you")
+        }
+        rustls::Error::InvalidMessage(_) => "what answers at that address does not speak TLS".to_owned(),
+        rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_) => {
+            format!("it does not agree to TLS 1.3 with the key exchange X25519MLKEM768 ({error})")
+        }
+        other => format!("TLS: {other}"),
+    }
 }

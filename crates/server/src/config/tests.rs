@@ -54,3 +54,27 @@ fn values_of_another_form_are_refused() {
         assert!(!replaced(from, to).is_empty(), "{from} -> {to}");
     }
 }
+
+#[test]
+fn a_password_in_the_databases_address_is_refused_and_not_repeated() {
+    for address in ["postgres://vault:hunter2@db/vault", "postgres://vault@db/vault?password=hunter2", "postgresql://u:hunter2@db"] {
+        let problems = replaced("sqlite:/var/lib/custodia/db/custodia.sqlite", address);
+        assert_eq!(problems.len(), 1, "{address}");
+        assert_eq!(problems[0].key, "data.database");
+        assert!(!problems[0].to_string().contains("hunter2"), "{}", problems[0]);
+    }
+    assert_eq!(replaced("sqlite:/var/lib/custodia/db/custodia.sqlite", "postgres://vault@db:5432/vault?application_name=v"), []);
+}
+
+#[test]
+fn a_bucket_with_everything_that_the_example_names_can_be_used() {
+    let section = EXAMPLE.split("# [store.s3]").nth(1).unwrap().split("\n\n").next().unwrap();
+    let keys: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = ")).collect();
+    let (text, _) = EXAMPLE.split_once("[store]").unwrap();
+    let rest = &EXAMPLE[EXAMPLE.find("[kek]").unwrap()..];
+    let keys: Vec<&str> = keys.into_iter().filter(|line| !line.contains('…')).collect();
+    let config = ServerConfig::parse(&format!("{text}[store.s3]\n{}\n{rest}", keys.join("\n"))).unwrap();
+    let StoreConfig::S3(s3) = config.store else { panic!("a bucket") };
+    assert_eq!((s3.prefix.as_deref(), s3.silence_seconds), (Some("vault"), silence_seconds()));
+    assert_eq!(keys.len(), 7, "{keys:?}");
+}

@@ -72,16 +72,14 @@ pub(crate) struct TakenKeyPackage {
     pub last_resort: bool,
 }
 
-/// Takes a one-time key package, or the last-resort one, which stays.
+/// Takes a one-time key package, or the last-resort one, which stays. If another process takes the same one first, the next is taken.
 pub(crate) async fn take_key_package(conn: &mut Conn, certificate: Sha256Digest) -> Result<Option<TakenKeyPackage>, StoreError> {
-    let statement = sql("SELECT reference, package, last_resort FROM key_packages WHERE certificate = $1 ORDER BY last_resort LIMIT 1");
-    let Some(mut row) = statement.bytes(certificate.as_bytes()).row(conn).await? else { return Ok(None) };
-    let (reference, bytes, last_resort) = (row.bytes()?, row.bytes()?, row.flag()?);
-    if !last_resort {
-        let taken = sql("DELETE FROM key_packages WHERE reference = $1").bytes(&reference).run(conn).await?;
-        if taken == 0 {
-            return Err(StoreError::Exists);
+    loop {
+        let statement = sql("SELECT reference, package, last_resort FROM key_packages WHERE certificate = $1 ORDER BY last_resort LIMIT 1");
+        let Some(mut row) = statement.bytes(certificate.as_bytes()).row(conn).await? else { return Ok(None) };
+        let (reference, bytes, last_resort) = (row.bytes()?, row.bytes()?, row.flag()?);
+        if last_resort || sql("DELETE FROM key_packages WHERE reference = $1").bytes(&reference).run(conn).await? == 1 {
+            return Ok(Some(TakenKeyPackage { bytes, last_resort }));
         }
     }
-    Ok(Some(TakenKeyPackage { bytes, last_resort }))
 }

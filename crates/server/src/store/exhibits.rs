@@ -41,6 +41,13 @@ pub(crate) async fn insert_object(conn: &mut Conn, exhibit: ExhibitId, name: Bla
     Ok(())
 }
 
+/// Forgets an object that the store has lost or deleted.
+pub(crate) async fn forget_object(conn: &mut Conn, exhibit: ExhibitId, name: Blake3Digest) -> Result<(), StoreError> {
+    let statement = sql("DELETE FROM objects WHERE exhibit_id = $1 AND name = $2");
+    statement.bytes(exhibit.as_bytes()).bytes(name.as_bytes()).run(conn).await?;
+    Ok(())
+}
+
 /// The objects stored for an exhibit, with their sizes in bytes.
 pub(crate) async fn objects(conn: &mut Conn, exhibit: ExhibitId) -> Result<Vec<(Blake3Digest, u64)>, StoreError> {
     let rows = sql("SELECT name, size FROM objects WHERE exhibit_id = $1 ORDER BY name").bytes(exhibit.as_bytes()).rows(conn).await?;
@@ -207,13 +214,6 @@ pub(crate) async fn erased_with_objects(conn: &mut Conn) -> Result<Vec<ExhibitId
     let statement = sql("SELECT exhibit_id FROM exhibits WHERE state = 'erased' \
                          AND EXISTS (SELECT 1 FROM objects WHERE objects.exhibit_id = exhibits.exhibit_id)");
     statement.rows(conn).await?.into_iter().map(|mut row| row.exhibit()).collect()
-}
-
-/// Forgets an object that was deleted from the store.
-pub(crate) async fn forget_object(conn: &mut Conn, exhibit: ExhibitId, name: Blake3Digest) -> Result<(), StoreError> {
-    let statement = sql("DELETE FROM objects WHERE exhibit_id = $1 AND name = $2");
-    statement.bytes(exhibit.as_bytes()).bytes(name.as_bytes()).run(conn).await?;
-    Ok(())
 }
 
 /// Sets the handling code.

@@ -19,6 +19,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::cases::{change, context, key_package, path, with_recovery};
 use super::offices::{self, DIICOT, INSPECTION, TestOffice};
 use super::world::{CASE, TestDevice, World};
+use crate::backends::Pair;
 
 fn once(packages: impl IntoIterator<Item = Vec<u8>>) -> UploadKeyPackages {
     UploadKeyPackages { one_time: packages.into_iter().map(Base64).collect(), last_resort: None }
@@ -30,7 +31,7 @@ fn built(world: &World, device: &TestDevice) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_lists_and_numbers_over_their_limits_are_refused_and_leave_no_trace() {
-    let mut world = World::new().await;
+    let mut world = World::on(Pair::SqliteAndFolder).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.found(&ana, CASE).await;
@@ -76,7 +77,7 @@ async fn bodies_lists_and_numbers_over_their_limits_are_refused_and_leave_no_tra
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_breaks_off_is_not_entered_and_can_be_sent_whole() {
-    let mut world = World::new().await;
+    let mut world = World::on(Pair::SqliteAndFolder).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let founding = world.founding(&ana, CASE);
@@ -103,7 +104,7 @@ async fn a_request_that_breaks_off_is_not_entered_and_can_be_sent_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_re_dated_request_and_an_intent_sent_anew_by_another_are_refused() {
-    let mut world = World::new().await;
+    let mut world = World::on(Pair::SqliteAndFolder).await;
     world.begin().await;
     let (ana, ion) = (world.prosecutor(11).await, world.prosecutor(12).await);
     let size = world.checkpoint().await.size();
@@ -133,7 +134,7 @@ const NOWHERE: TestOffice = TestOffice { id: "xx-nowhere", country: "RO", seed: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn certificates_of_unknown_offices_other_roles_and_other_keys_get_nowhere() {
-    let mut world = World::new().await;
+    let mut world = World::on(Pair::SqliteAndFolder).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let enrol = |office, role, seed, born| {
@@ -170,7 +171,7 @@ async fn certificates_of_unknown_offices_other_roles_and_other_keys_get_nowhere(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_an_auditor_or_revoked_is_not_added_even_by_a_key_package_from_before() {
-    let mut world = World::new().await;
+    let mut world = World::on(Pair::SqliteAndFolder).await;
     let (ana, _recovery) = with_recovery(&mut world).await;
     let (auditor, ion) = (world.auditor(43).await, world.prosecutor(14).await);
     let packages = [key_package(&world, &auditor).await, key_package(&world, &ion).await];
@@ -228,7 +229,7 @@ fn lifetime(world: &World, bytes: &[u8]) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn key_packages_that_are_expired_reused_for_a_century_or_malformed_serve_nobody() {
-    let mut world = World::new().await;
+    let mut world = World::on(Pair::SqliteAndFolder).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let untouched = built(&world, &ana);
@@ -290,7 +291,7 @@ async fn commit_as(world: &World, device: &TestDevice, certificate: &[u8]) -> Ve
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_that_are_damaged_by_strangers_or_with_another_credential_do_not_move_the_group() {
-    let mut world = World::new().await;
+    let mut world = World::on(Pair::SqliteAndFolder).await;
     let (ana, recovery) = with_recovery(&mut world).await;
     let stranger = world.prosecutor(14).await;
     let forget = || CaseGroup::load(&ana.mls, GroupId::first(CASE)).unwrap().unwrap().clear_pending(&ana.mls).unwrap();

@@ -17,7 +17,9 @@ use custodia_mls::{BuiltKeyPackage, CaseGroup, KeyPackageUse, StagedJoin, Verifi
 
 use super::offices::DIICOT;
 use super::world::{CASE, TestDevice, World, ring_key};
+use crate::backends::Pair;
 use crate::clock::Clock as _;
+use crate::on_both_pairs;
 
 pub async fn context(world: &World, device: &TestDevice, ring: u8) -> CommitContext {
     let seen = world.seen().await;
@@ -90,9 +92,8 @@ pub fn path() -> String {
     format!("/v1/cases/{CASE}/changes")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_added_joins_by_the_welcome_and_one_of_two_commits_wins() {
-    let mut world = World::new().await;
+async fn who_is_added_joins_by_the_welcome_and_one_of_two_commits_wins(pair: Pair) {
+    let mut world = World::on(pair).await;
     let (ana, recovery) = with_recovery(&mut world).await;
     let welcomes: Welcomes = world.get(&recovery, "/v1/welcomes").await.json();
     assert_eq!(welcomes.welcomes.len(), 1);
@@ -114,9 +115,8 @@ async fn who_is_added_joins_by_the_welcome_and_one_of_two_commits_wins() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_is_refused_by_the_rule_that_it_breaks_and_changes_nothing() {
-    let mut world = World::new().await;
+async fn a_commit_is_refused_by_the_rule_that_it_breaks_and_changes_nothing(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let ion = world.prosecutor(13).await;
@@ -141,9 +141,8 @@ async fn a_commit_is_refused_by_the_rule_that_it_breaks_and_changes_nothing() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_leaves_out_a_revocation_of_an_hour_ago_is_refused() {
-    let mut world = World::new().await;
+async fn a_commit_that_leaves_out_a_revocation_of_an_hour_ago_is_refused(pair: Pair) {
+    let mut world = World::on(pair).await;
     let (ana, _) = with_recovery(&mut world).await;
     let ion = world.prosecutor(13).await;
     let kept_back = change(&mut world, &ana, 1, &[], Terms::None).await;
@@ -158,9 +157,8 @@ async fn a_commit_that_leaves_out_a_revocation_of_an_hour_ago_is_refused() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_intent_under_an_epoch_or_transcript_that_the_group_never_had_is_refused() {
-    let mut world = World::new().await;
+async fn an_intent_under_an_epoch_or_transcript_that_the_group_never_had_is_refused(pair: Pair) {
+    let mut world = World::on(pair).await;
     let (ana, _) = with_recovery(&mut world).await;
     let path = format!("/v1/cases/{CASE}/acts");
     for wrong in [
@@ -180,9 +178,8 @@ async fn an_intent_under_an_epoch_or_transcript_that_the_group_never_had_is_refu
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_package_of_another_device_is_refused() {
-    let mut world = World::new().await;
+async fn a_key_package_of_another_device_is_refused(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let (ana, ion) = (world.prosecutor(11).await, world.prosecutor(12).await);
     let built = BuiltKeyPackage::build(&ana.mls, &ana.mls_device(), KeyPackageUse::Once, world.clock.seconds()).unwrap();
@@ -194,3 +191,11 @@ async fn a_key_package_of_another_device_is_refused() {
     world.post(&ion, "/v1/key-packages/claim", &claim).await.refused(ErrorCode::NotFound);
     world.stop().await;
 }
+
+on_both_pairs![
+    who_is_added_joins_by_the_welcome_and_one_of_two_commits_wins,
+    a_commit_is_refused_by_the_rule_that_it_breaks_and_changes_nothing,
+    a_commit_that_leaves_out_a_revocation_of_an_hour_ago_is_refused,
+    an_intent_under_an_epoch_or_transcript_that_the_group_never_had_is_refused,
+    a_key_package_of_another_device_is_refused,
+];

@@ -12,22 +12,29 @@ use custodia_core::secret::Secret32;
 
 use super::cases::{self, change, key_package, with_recovery};
 use super::world::{Answer, CASE, TestDevice, World};
+use crate::backends::Pair;
+use crate::on_both_pairs;
 use crate::shares;
 
 const EXHIBIT: ExhibitId = ExhibitId::from_bytes([0xe1; 16]);
 const SHARE: [u8; 32] = [0x5e; 32];
-const MANIFEST: &[u8] = b"sealed manifest";
-const SEGMENTS: [&[u8]; 2] = [b"sealed segment one", b"sealed segment two"];
+pub const MANIFEST: &[u8] = b"sealed manifest";
+pub const SEGMENTS: [&[u8]; 2] = [b"sealed segment one", b"sealed segment two"];
 
-fn exhibit() -> String {
+pub fn exhibit() -> String {
     format!("/v1/cases/{CASE}/exhibits/{EXHIBIT}")
 }
 
-fn object(bytes: &[u8]) -> String {
+pub fn object(bytes: &[u8]) -> String {
     format!("{}/objects/{}", exhibit(), Blake3Digest::of(bytes))
 }
 
-fn collection(world: &mut World, device: &TestDevice) -> Collect {
+/// Under what an object lies in the store.
+pub fn key(bytes: &[u8]) -> String {
+    format!("{EXHIBIT}/{}", Blake3Digest::of(bytes))
+}
+
+pub fn collection(world: &mut World, device: &TestDevice) -> Collect {
     let names: Vec<Blake3Digest> = SEGMENTS.iter().map(|segment| Blake3Digest::of(segment)).collect();
     let body = Collection {
         manifest_commitment: Sha256Digest::of(&[b"manifest"]),
@@ -55,7 +62,7 @@ fn collection(world: &mut World, device: &TestDevice) -> Collect {
 }
 
 /// A member with one collected exhibit.
-async fn collected(world: &mut World) -> TestDevice {
+pub async fn collected(world: &mut World) -> TestDevice {
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.found(&ana, CASE).await;
@@ -106,13 +113,12 @@ async fn act(world: &mut World, device: &TestDevice, body: Body, purpose: Option
     Act { intent: intent.sign(device.id(), &device.key).unwrap().text().to_owned() }
 }
 
-async fn consultation(world: &mut World, device: &TestDevice) -> Act {
+pub async fn consultation(world: &mut World, device: &TestDevice) -> Act {
     act(world, device, Body::Consultation(Consultation { mode: ViewMode::View }), Some(Purpose::Investigation)).await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors() {
-    let mut world = World::new().await;
+async fn an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors(pair: Pair) {
+    let mut world = World::on(pair).await;
     let ana = collected(&mut world).await;
     world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::NotFound);
     let request = consultation(&mut world, &ana).await;
@@ -142,9 +148,8 @@ async fn an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors() 
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collection_waits_for_every_object_and_is_exactly_what_was_signed() {
-    let mut world = World::new().await;
+async fn a_collection_waits_for_every_object_and_is_exactly_what_was_signed(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.found(&ana, CASE).await;
@@ -177,9 +182,8 @@ async fn a_collection_waits_for_every_object_and_is_exactly_what_was_signed() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first() {
-    let mut world = World::new().await;
+async fn an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first(pair: Pair) {
+    let mut world = World::on(pair).await;
     let ana = collected(&mut world).await;
     let ion = world.prosecutor(12).await;
     world.put(&ion, &object(SEGMENTS[0]), SEGMENTS[0]).await.refused(ErrorCode::NotFound);
@@ -193,21 +197,46 @@ async fn an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_that_was_damaged_in_the_store_is_not_given_out() {
-    let mut world = World::new().await;
+async fn an_object_that_was_damaged_in_the_store_is_not_given_out(pair: Pair) {
+    let mut world = World::on(pair).await;
     let ana = collected(&mut world).await;
     let request = consultation(&mut world, &ana).await;
     world.post(&ana, &format!("{}/acts", exhibit()), &request).await.json::<Released>();
-    let file = world.folder.path().join("objects").join(EXHIBIT.to_string()).join(Blake3Digest::of(SEGMENTS[0]).to_string());
-    std::fs::write(file, b"forged segment one").unwrap();
+    world.stores.overwrite_object(&key(SEGMENTS[0]), b"forged segment one");
     world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::ObjectDamaged);
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_erased_opens_no_more_and_its_records_stay() {
-    let mut world = World::new().await;
+async fn an_object_that_the_store_acknowledged_and_lost_is_asked_for_again_before_anything_is_entered(pair: Pair) {
+    let mut world = World::on(pair).await;
+    world.begin().await;
+    let ana = world.prosecutor(11).await;
+    world.found(&ana, CASE).await;
+    for bytes in SEGMENTS.into_iter().chain([MANIFEST]) {
+        assert_eq!(world.put(&ana, &object(bytes), bytes).await.status, 204);
+    }
+    let size = world.checkpoint().await.size();
+    let request = collection(&mut world, &ana);
+    for lost in [SEGMENTS[1], MANIFEST] {
+        world.stores.lose_object(&key(lost));
+        world.post(&ana, &exhibit(), &request).await.refused(ErrorCode::ObjectsMissing);
+        let listed: Objects = world.get(&ana, &format!("{}/objects", exhibit())).await.json();
+        assert!(!listed.objects.contains(&Blake3Digest::of(lost)), "the agent sees what to upload");
+        assert_eq!(world.put(&ana, &object(lost), lost).await.status, 204);
+    }
+    assert_eq!(world.checkpoint().await.size(), size);
+    world.post(&ana, &exhibit(), &request).await.json::<Acknowledged>();
+    // What is lost afterwards is said to be gone, to whoever may read it, and a repeated collection has its first answer.
+    let opening = consultation(&mut world, &ana).await;
+    world.post(&ana, &format!("{}/acts", exhibit()), &opening).await.json::<Released>();
+    world.stores.lose_object(&key(SEGMENTS[0]));
+    world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::NotFound);
+    world.post(&ana, &exhibit(), &request).await.json::<Acknowledged>();
+    world.stop().await;
+}
+
+async fn what_is_erased_opens_no_more_and_its_records_stay(pair: Pair) {
+    let mut world = World::on(pair).await;
     let (ana, ion) = collected_by_one_of_two(&mut world).await;
     let acts = format!("{}/acts", exhibit());
     let opening = consultation(&mut world, &ana).await;
@@ -239,7 +268,7 @@ async fn what_is_erased_opens_no_more_and_its_records_stay() {
     let opening = consultation(&mut world, &ana).await;
     let refused = world.post(&ana, &acts, &opening).await.refused(ErrorCode::NotPermitted);
     assert_eq!(refused.rule.as_deref(), Some("ACC-04"));
-    assert!(!world.folder.path().join("objects").join(EXHIBIT.to_string()).join(Blake3Digest::of(SEGMENTS[0]).to_string()).exists());
+    assert!(!world.stores.object_exists(&key(SEGMENTS[0])));
     let page: RecordsPage = world.get(&ana, &format!("{}/records?from=0", exhibit())).await.json();
     let mut previous = None;
     for record in &page.records {
@@ -253,9 +282,9 @@ async fn what_is_erased_opens_no_more_and_its_records_stay() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_that_an_erasure_could_not_delete_are_deleted_after_a_restart() {
-    let mut world = World::new().await;
+    let mut world = World::on(Pair::SqliteAndFolder).await;
     let (ana, ion) = collected_by_one_of_two(&mut world).await;
-    let folder = world.folder.path().join("objects").join(EXHIBIT.to_string());
+    let folder = world.stores.objects_folder().join(EXHIBIT.to_string());
     let stuck = folder.join(Blake3Digest::of(SEGMENTS[0]).to_string());
     // A folder where the object was: the store cannot delete it as an object.
     std::fs::remove_file(&stuck).unwrap();
@@ -277,12 +306,20 @@ async fn objects_that_an_erasure_could_not_delete_are_deleted_after_a_restart() 
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_database_holds_no_release_share_in_the_clear() {
-    let mut world = World::new().await;
+async fn the_database_holds_no_release_share_in_the_clear(pair: Pair) {
+    let mut world = World::on(pair).await;
     let _ana = collected(&mut world).await;
     world.stop().await;
-    for (path, bytes) in world.database_files() {
-        assert!(bytes.windows(32).all(|window| window != SHARE), "{}", path.display());
-    }
+    assert!(world.stores.database_holds(&[3; 104]), "the wrapped group share is found, so a share in the clear would be");
+    assert!(!world.stores.database_holds(&SHARE));
 }
+
+on_both_pairs![
+    an_exhibit_opens_only_after_an_entry_and_its_share_is_the_collectors,
+    a_collection_waits_for_every_object_and_is_exactly_what_was_signed,
+    an_exhibit_id_is_reserved_for_the_device_and_case_that_came_first,
+    an_object_that_was_damaged_in_the_store_is_not_given_out,
+    an_object_that_the_store_acknowledged_and_lost_is_asked_for_again_before_anything_is_entered,
+    what_is_erased_opens_no_more_and_its_records_stay,
+    the_database_holds_no_release_share_in_the_clear,
+];

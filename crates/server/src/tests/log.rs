@@ -11,11 +11,12 @@ use custodia_core::log::proof::{ConsistencyProof, verify_consistency};
 
 use super::offices::DIICOT;
 use super::world::{CASE, World};
+use crate::backends::Pair;
 use crate::config::LimitsConfig;
+use crate::on_both_pairs;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_record_is_the_pinned_trust_list_and_nothing_else() {
-    let mut world = World::new().await;
+async fn the_first_record_is_the_pinned_trust_list_and_nothing_else(pair: Pair) {
+    let mut world = World::on(pair).await;
     let certificate = super::offices::device_certificate(DIICOT, custodia_core::identity::Role::Prosecutor, 11, world.born);
     let body =
         Body::DeviceEnrol(custodia_core::custody::body::DeviceEnrol { certificate: custodia_core::custody::wire::Base64(certificate) });
@@ -34,9 +35,8 @@ async fn the_first_record_is_the_pinned_trust_list_and_nothing_else() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_repeated_act_has_one_record_and_the_same_receipt() {
-    let mut world = World::new().await;
+async fn a_repeated_act_has_one_record_and_the_same_receipt(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let request = world.founding(&ana, CASE);
@@ -58,9 +58,8 @@ async fn a_repeated_act_has_one_record_and_the_same_receipt() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_intent_serves_only_its_own_sender_case_and_path() {
-    let mut world = World::new().await;
+async fn an_intent_serves_only_its_own_sender_case_and_path(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let (ana, ion) = (world.prosecutor(11).await, world.prosecutor(12).await);
     let request = world.founding(&ana, CASE);
@@ -77,10 +76,9 @@ async fn an_intent_serves_only_its_own_sender_case_and_path() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_is_a_record_and_too_many_are_only_counted() {
+async fn a_refusal_is_a_record_and_too_many_are_only_counted(pair: Pair) {
     let limits = LimitsConfig { refusals_per_hour: 2, ..LimitsConfig::default() };
-    let mut world = World::with_limits(limits).await;
+    let mut world = World::with_limits(pair, limits).await;
     world.begin().await;
     let (ana, ion) = (world.prosecutor(11).await, world.prosecutor(12).await);
     world.found(&ana, CASE).await;
@@ -114,9 +112,8 @@ async fn a_refusal_is_a_record_and_too_many_are_only_counted() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn chains_are_linked_and_end_in_the_receipt_of_their_head() {
-    let mut world = World::new().await;
+async fn chains_are_linked_and_end_in_the_receipt_of_their_head(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.prosecutor(12).await;
@@ -140,9 +137,8 @@ async fn chains_are_linked_and_end_in_the_receipt_of_their_head() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tiles_recompute_the_root_and_trees_are_consistent() {
-    let mut world = World::new().await;
+async fn tiles_recompute_the_root_and_trees_are_consistent(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     for seed in 20..25 {
         world.prosecutor(seed).await;
@@ -170,16 +166,15 @@ async fn tiles_recompute_the_root_and_trees_are_consistent() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_was_set_back_is_not_appended_to() {
-    let mut world = World::new().await;
+async fn a_database_that_was_set_back_is_not_appended_to(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     world.stop().await;
-    let backup = world.database_files();
+    let backup = world.stores.backup();
     world.start().await;
     let acknowledged = world.prosecutor(11).await;
     world.stop().await;
-    world.restore(&backup);
+    world.stores.restore(&backup);
     world.start().await;
     let certificate = super::offices::device_certificate(DIICOT, custodia_core::identity::Role::Prosecutor, 12, world.born);
     let body =
@@ -191,9 +186,8 @@ async fn a_database_that_was_set_back_is_not_appended_to() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_file_that_lags_after_a_crash_is_brought_up_to_date() {
-    let mut world = World::new().await;
+async fn a_head_file_that_lags_after_a_crash_is_brought_up_to_date(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let head_file = world.config.data.head_file.clone();
     let before = std::fs::read(&head_file).unwrap();
@@ -209,9 +203,8 @@ async fn a_head_file_that_lags_after_a_crash_is_brought_up_to_date() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_at_once_each_get_their_own_record() {
-    let mut world = World::new().await;
+async fn many_at_once_each_get_their_own_record(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let requests: Vec<_> = (0..12_u8).map(|number| world.founding(&ana, CaseId::from_bytes([number + 1; 16]))).collect();
@@ -230,9 +223,8 @@ async fn many_at_once_each_get_their_own_record() {
     assert_eq!(indexes, (2..14).collect::<Vec<u64>>());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_auditor_reads_the_log_only_after_an_entry_that_says_so() {
-    let mut world = World::new().await;
+async fn an_auditor_reads_the_log_only_after_an_entry_that_says_so(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let auditor = world.auditor(30).await;
@@ -251,9 +243,8 @@ async fn an_auditor_reads_the_log_only_after_an_entry_that_says_so() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_seen_checkpoint_that_never_was_is_refused() {
-    let mut world = World::new().await;
+async fn a_seen_checkpoint_that_never_was_is_refused(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.found(&ana, CASE).await;
@@ -265,3 +256,17 @@ async fn a_seen_checkpoint_that_never_was_is_refused() {
     assert_eq!(refused.rule.as_deref(), Some("REC-02"));
     world.stop().await;
 }
+
+on_both_pairs![
+    the_first_record_is_the_pinned_trust_list_and_nothing_else,
+    a_repeated_act_has_one_record_and_the_same_receipt,
+    an_intent_serves_only_its_own_sender_case_and_path,
+    a_refusal_is_a_record_and_too_many_are_only_counted,
+    chains_are_linked_and_end_in_the_receipt_of_their_head,
+    tiles_recompute_the_root_and_trees_are_consistent,
+    a_database_that_was_set_back_is_not_appended_to,
+    a_head_file_that_lags_after_a_crash_is_brought_up_to_date,
+    many_at_once_each_get_their_own_record,
+    an_auditor_reads_the_log_only_after_an_entry_that_says_so,
+    a_seen_checkpoint_that_never_was_is_refused,
+];

@@ -9,15 +9,16 @@ use custodia_core::custody::body::{Body, Nothing};
 use custodia_core::custody::record::Outcome;
 
 use super::world::{CASE, World};
+use crate::backends::Pair;
 use crate::config::LimitsConfig;
+use crate::on_both_pairs;
 
 fn nothing_to_upload() -> Vec<u8> {
     serde_json::to_vec(&UploadKeyPackages { one_time: Vec::new(), last_resort: None }).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_signed_request_is_answered_once_and_never_again() {
-    let mut world = World::new().await;
+async fn a_signed_request_is_answered_once_and_never_again(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let info: ServerInfo = world.public("/v1/server").await.json();
@@ -38,9 +39,8 @@ async fn a_signed_request_is_answered_once_and_never_again() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn damaged_requests_are_refused_before_anything_happens() {
-    let mut world = World::new().await;
+async fn damaged_requests_are_refused_before_anything_happens(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let size = world.checkpoint().await.size();
@@ -78,9 +78,8 @@ async fn damaged_requests_are_refused_before_anything_happens() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_over_the_limit_is_refused_by_its_declared_length() {
-    let mut world = World::new().await;
+async fn a_body_over_the_limit_is_refused_by_its_declared_length(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let case = CASE;
@@ -94,9 +93,8 @@ async fn a_body_over_the_limit_is_refused_by_its_declared_length() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_are_refused_and_a_revoked_device_at_once() {
-    let mut world = World::new().await;
+async fn strangers_are_refused_and_a_revoked_device_at_once(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let mut stranger = world.prosecutor(12).await;
@@ -108,10 +106,9 @@ async fn strangers_are_refused_and_a_revoked_device_at_once() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_sends_much_that_is_refused_is_told_to_wait_and_good_requests_are_not() {
+async fn an_address_that_sends_much_that_is_refused_is_told_to_wait_and_good_requests_are_not(pair: Pair) {
     let limits = LimitsConfig { refused_per_minute: NonZeroU32::new(3).unwrap(), ..LimitsConfig::default() };
-    let mut world = World::with_limits(limits).await;
+    let mut world = World::with_limits(pair, limits).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     let mut stranger = world.prosecutor(12).await;
@@ -124,9 +121,8 @@ async fn an_address_that_sends_much_that_is_refused_is_told_to_wait_and_good_req
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_revoked_device_attempts_is_entered_as_refused() {
-    let mut world = World::new().await;
+async fn what_a_revoked_device_attempts_is_entered_as_refused(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.found(&ana, CASE).await;
@@ -146,9 +142,8 @@ async fn what_a_revoked_device_attempts_is_entered_as_refused() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_expired_certificate_is_refused() {
-    let mut world = World::new().await;
+async fn an_expired_certificate_is_refused(pair: Pair) {
+    let mut world = World::on(pair).await;
     world.begin().await;
     let ana = world.prosecutor(11).await;
     world.clock.advance(101 * 86_400);
@@ -156,9 +151,8 @@ async fn an_expired_certificate_is_refused() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_a_path_of_the_contract_is_not_found() {
-    let world = World::new().await;
+async fn what_is_not_a_path_of_the_contract_is_not_found(pair: Pair) {
+    let world = World::on(pair).await;
     world.public("/v2/server").await.refused(ErrorCode::NotFound);
     assert!(!world.public("/v1/openapi.json").await.body.is_empty());
 }
@@ -176,3 +170,14 @@ fn the_openapi_document_lists_exactly_the_routes() {
     routes.sort();
     assert_eq!(documented, routes);
 }
+
+on_both_pairs![
+    an_address_that_sends_much_that_is_refused_is_told_to_wait_and_good_requests_are_not,
+    a_signed_request_is_answered_once_and_never_again,
+    damaged_requests_are_refused_before_anything_happens,
+    a_body_over_the_limit_is_refused_by_its_declared_length,
+    strangers_are_refused_and_a_revoked_device_at_once,
+    what_a_revoked_device_attempts_is_entered_as_refused,
+    an_expired_certificate_is_refused,
+    what_is_not_a_path_of_the_contract_is_not_found,
+];

@@ -28,6 +28,7 @@ use ed25519_dalek::SigningKey;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::offices::{self, DIICOT, INSPECTION, TestOffice, key};
+use crate::backends::{Pair, Stores};
 use crate::clock::Clock;
 use crate::config::{DataConfig, KekConfig, LimitsConfig, ServerConfig, StoreConfig};
 use crate::server::{Running, Server};
@@ -52,7 +53,8 @@ impl TestClock {
 }
 
 pub struct World {
-    pub folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
+    pub stores: Stores,
     pub config: ServerConfig,
     pub clock: Arc<TestClock>,
     pub log_key: LogKey,
@@ -121,32 +123,34 @@ pub struct Request {
 pub const ORIGIN: &str = "custody.example.org/log";
 
 impl World {
-    pub async fn new() -> Self {
-        Self::with_limits(LimitsConfig::default()).await
+    pub async fn on(pair: Pair) -> Self {
+        Self::with_limits(pair, LimitsConfig::default()).await
     }
 
-    pub async fn with_limits(limits: LimitsConfig) -> Self {
+    pub async fn with_limits(pair: Pair, limits: LimitsConfig) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Section {
+            store: StoreConfig,
+        }
+
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
+        let stores = pair.fresh(folder.path());
         let born = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let config = ServerConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             authorities: Vec::new(),
             origin: ORIGIN.parse().unwrap(),
             trust_pin: offices::first_list(born).digest(),
-            data: DataConfig {
-                database: format!("sqlite:{}", at("db/custodia.sqlite").display()),
-                log_key: at("keys/log.key"),
-                head_file: at("head/head.json"),
-            },
-            store: StoreConfig::Folder(at("objects")),
+            data: DataConfig { database: stores.database.clone(), log_key: at("keys/log.key"), head_file: at("head/head.json") },
+            store: toml::from_str::<Section>(&stores.store).unwrap().store,
             kek: KekConfig { folders: vec![at("kek-a"), at("kek-b")] },
             limits,
             tls: None,
         };
         let log_key = Server::init(&config).await.unwrap();
         let clock = Arc::new(TestClock(AtomicU64::new(born * 1000)));
-        let mut world = Self { folder, config, clock, log_key, running: None, born, intents: 0 };
+        let mut world = Self { _folder: folder, stores, config, clock, log_key, running: None, born, intents: 0 };
         world.start().await;
         world
     }
@@ -164,23 +168,6 @@ impl World {
     /// The address under which a request was signed, to start again on the same port.
     pub fn signed_address(request: &Request) -> SocketAddr {
         request.headers[0].1.parse().unwrap()
-    }
-
-    /// Every file of the database, its write-ahead log included.
-    pub fn database_files(&self) -> Vec<(std::path::PathBuf, Vec<u8>)> {
-        let folder = self.config.sqlite_file().unwrap().parent().unwrap().to_owned();
-        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        paths.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
-    }
-
-    /// Sets the database back.
-    pub fn restore(&self, backup: &[(std::path::PathBuf, Vec<u8>)]) {
-        for (path, _) in self.database_files() {
-            std::fs::remove_file(path).unwrap();
-        }
-        for (path, bytes) in backup {
-            std::fs::write(path, bytes).unwrap();
-        }
     }
 
     pub fn addr(&self) -> SocketAddr {

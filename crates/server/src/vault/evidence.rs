@@ -1,6 +1,6 @@
 //! Evidence: taking objects in, collections, openings, giving objects out, key packages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use custodia_api::limits::{MAX_KEY_PACKAGES, MAX_OBJECTS};
@@ -20,10 +20,12 @@ use custodia_core::secret::Secret32;
 use custodia_core::time::LogTime;
 use custodia_failpoint::fail_point;
 use custodia_mls::{MlsError, VerifiedKeyPackage};
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Vault;
 use crate::auth::Caller;
 use crate::error::Refusal;
+use crate::objects::ObjectError;
 use crate::sequencer::facts::{parse_handling, parse_state};
 use crate::sequencer::{Act, Attachment, Intake};
 use crate::shares;
@@ -32,6 +34,9 @@ use crate::store::{StoreError, devices, exhibits, log};
 
 /// A part of an object, in bytes: from the first up to, not including, the second.
 pub(crate) type Range = core::ops::Range<u64>;
+
+/// Questions to the object store that wait for their answer at one time.
+const QUESTIONS: usize = 8;
 
 /// What a member may know of an exhibit.
 pub(super) fn exhibit_row(exhibit: Exhibit) -> Result<ExhibitRow, StoreError> {
@@ -114,12 +119,48 @@ impl Vault {
         if request.group_share.0.len() != custodia_core::exhibit::wrap::WRAPPED_LEN {
             return Err(Refusal::Malformed("a wrapped group share is 104 bytes".to_owned()));
         }
+        self.require_stored(&intent, exhibit, &request.objects).await?;
         let intake = Intake { objects: request.objects, release_share: Secret32::from_bytes(share), group_share: request.group_share.0 };
         let mut acts = vec![Act { intent, attachment: Attachment::Intake(intake) }];
         if let Some(text) = &request.source {
             acts.push(Act { intent: source_of(caller, text, &acts[0].intent)?, attachment: Attachment::Source });
         }
         self.enter(acts).await?.into_iter().next().ok_or(Refusal::Internal("an act has no receipt"))
+    }
+
+    /// Asks the store for every object of a collection before it is entered. What the store acknowledged and no longer has is forgotten here,
+    /// so that it counts as missing and can be uploaded again.
+    async fn require_stored(&self, intent: &SignedIntent, exhibit: ExhibitId, names: &[Blake3Digest]) -> Result<(), Refusal> {
+        let mut conn = self.store.read().await?;
+        if exhibits::exhibit(&mut conn, exhibit).await?.is_some() {
+            return Ok(());
+        }
+        let rows = exhibits::objects(&mut conn, exhibit).await?;
+        drop(conn);
+        let manifest = match &intent.body {
+            Body::Collection(body) => Some(body.manifest_object),
+            _ => None,
+        };
+        let wanted: BTreeSet<Blake3Digest> = names.iter().copied().chain(manifest).collect();
+        let asked = rows.into_iter().filter(|(name, _)| wanted.contains(name)).map(async |(name, size)| {
+            match self.objects.size(exhibit, name).await {
+                Ok(held) if held == size => Ok(None),
+                Ok(_) | Err(ObjectError::Missing) => Ok(Some(name)),
+                Err(error) => Err(Refusal::from(error)),
+            }
+        });
+        let answers: Vec<Option<Blake3Digest>> = futures::stream::iter(asked).buffer_unordered(QUESTIONS).try_collect().await?;
+        let lost: Vec<Blake3Digest> = answers.into_iter().flatten().collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.store.write().await?;
+        for name in &lost {
+            tracing::error!(exhibit.id = %exhibit, object.name = %name, "the object store lost an object that it had acknowledged");
+            exhibits::forget_object(write.conn(), exhibit, *name).await?;
+        }
+        write.commit().await?;
+        Err(Refusal::ObjectsMissing { missing: lost.len() })
     }
 
     /// Answers an opening that stands in the log: the release share and the names of the objects.
@@ -259,16 +300,17 @@ impl Vault {
     async fn claim_timely(&self, wanted: &[Sha256Digest], now: LogTime) -> Result<ClaimedKeyPackages, Refusal> {
         let mut write = self.store.write().await?;
         let mirror = self.registry.refreshed(write.conn()).await?;
-        let mut packages = Vec::with_capacity(wanted.len());
-        for &device in wanted {
+        // In one order, so that two claims never wait for each other.
+        let mut packages: BTreeMap<Sha256Digest, Vec<u8>> = wanted.iter().map(|device| (*device, Vec::new())).collect();
+        for (&device, package) in &mut packages {
             if mirror.standing(device, now) != Standing::Good {
                 return Err(Refusal::NotFound("device in good standing"));
             }
-            packages.push(Base64(timely(write.conn(), device, now).await?));
+            *package = timely(write.conn(), device, now).await?;
         }
         write.commit().await?;
         fail_point!("server.key_packages.claimed");
-        Ok(ClaimedKeyPackages { packages })
+        Ok(ClaimedKeyPackages { packages: wanted.iter().filter_map(|device| packages.remove(device)).map(Base64).collect() })
     }
 }
 
