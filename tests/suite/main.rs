@@ -2,4 +2,5 @@
 
 mod agent;
 mod dossier;
+mod parsers;
 mod tidy;
