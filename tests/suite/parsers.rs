@@ -38,8 +38,20 @@ impl Numbers {
 }
 
 /// Values at which lengths and numbers go wrong.
-const BORDERS: &[&[u8]] =
-    &[&[0], &[0xff], &[0, 0, 0, 0], &[0xff; 4], &[0xff; 8], &[0x7f, 0xff, 0xff, 0xff], b"-1", b"18446744073709551616", b"\n\n", b"\0", b"\"", b"[[[["];
+const BORDERS: &[&[u8]] = &[
+    &[0],
+    &[0xff],
+    &[0, 0, 0, 0],
+    &[0xff; 4],
+    &[0xff; 8],
+    &[0x7f, 0xff, 0xff, 0xff],
+    b"-1",
+    b"18446744073709551616",
+    b"\n\n",
+    b"\0",
+    b"\"",
+    b"[[[[",
+];
 
 /// Changes an input once to four times: a bit, a byte, a cut, a repetition, a border value, a space, a splice with
 /// another input.
