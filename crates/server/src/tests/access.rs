@@ -184,8 +184,7 @@ impl Scene {
             }
             ("post", "/v1/cases/{case}/acts") => {
                 let report = GroupReport { epoch: 0, commit: Sha256Digest::of(&[b"commit"]), error: "cannot be processed".to_owned() };
-                let intent = self.intent(device, case, None, Body::GroupReport(report));
-                json(&Act { intent })
+                json(&Act { intent: self.intent(device, case, None, Body::GroupReport(report)) })
             }
             ("post", "/v1/cases/{case}/grants") => {
                 let grant = jws::sign(Typ::Grant, device.id(), b"sealed to a device", &device.key).text().to_owned();
@@ -205,8 +204,7 @@ impl Scene {
             }
             ("post", "/v1/cases/{case}/exhibits/{exhibit}/acts") => {
                 let opening = Body::Consultation(Consultation { mode: ViewMode::View });
-                let intent = self.intent(device, case, Some(exhibit), opening);
-                json(&Act { intent })
+                json(&Act { intent: self.intent(device, case, Some(exhibit), opening) })
             }
             _ => panic!("no request is known for {method} {path}; write one, and its row in docs/ACCESS.md"),
         };
