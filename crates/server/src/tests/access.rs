@@ -390,8 +390,8 @@ async fn every_request_answers_each_caller_as_the_page_says() {
     scene.world.clock.advance(101 * 86_400);
     scene.compare("expired", ana, &mut faults).await;
 
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
     let rows: std::collections::BTreeSet<String> = table().into_keys().map(|(request, _)| request).collect();
     assert_eq!(rows.len(), ROUTES.len(), "a row of docs/ACCESS.md has no route, or stands twice");
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
     scene.world.stop().await;
 }
