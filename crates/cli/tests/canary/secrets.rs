@@ -133,7 +133,8 @@ pub async fn collect(stage: &Stage, texts: &Texts, case: &str, interrupted: &Int
 fn group_secrets(place: &str, secret: bool, value: &serde_json::Value, found: &mut Vec<Needle>) {
     match value {
         serde_json::Value::Object(members) => {
-            for (name, value) in members {
+            // The group's context stands beside the secrets that were made under it, and is public.
+            for (name, value) in members.iter().filter(|(name, _)| *name != "serialized_context") {
                 let names_secret =
                     ["secret", "private", "membership_key", "confirmation_key", "resumption_psk"].iter().any(|word| name.contains(word));
                 group_secrets(&format!("{place}.{name}"), secret || names_secret, value, found);
