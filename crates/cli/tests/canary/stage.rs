@@ -85,7 +85,7 @@ impl Stage {
     #[track_caller]
     pub fn ok(&mut self, home: &str, passphrases: &str, words: &[&str]) -> String {
         let output = self.output(home, passphrases, words);
-        assert!(output.status.success(), "{words:?}: {}", last_lines(&output.stderr));
+        assert!(output.status.success(), "{words:?} ended with {}: {}", output.status, last_lines(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
