@@ -6,4 +6,5 @@ mod custody;
 mod dossier;
 mod lying_server;
 mod oracle;
+mod parsers;
 mod tidy;

@@ -1,5 +1,6 @@
 //! The whole server under real requests: offices, devices and groups with real keys, over HTTP in this process.
 
+mod access;
 mod bad_input;
 mod cases;
 mod evidence;

@@ -34,7 +34,7 @@ rules! {
     REC_01 "REC-01" "An intent names the origin of the log that it is for."
     REC_02 "REC-02" "The checkpoint that an intent has seen is one of this log."
     REC_03 "REC-03" "The record that an intent has seen on an exhibit's chain stands there."
-    REC_04 "REC-04" "A case is founded once; every other act of a case names one that exists."
+    REC_04 "REC-04" "A case is founded once."
     REC_05 "REC-05" "An exhibit is collected once; every other act names one that exists in that case."
     REC_06 "REC-06" "An opening is signed no more than 24 hours before and 10 minutes after the log's time."
     REC_07 "REC-07" "The epoch that an intent names has begun in its case's group, with the transcript hash that every other intent names for it."
@@ -42,7 +42,7 @@ rules! {
     REC_09 "REC-09" "An exhibit that was made from another is collected together with the record of it on the other's chain, by the same device and of the same form."
     ACC_01 "ACC-01" "The actor's certificate is enrolled, in force and not revoked."
     ACC_02 "ACC-02" "The actor's role permits the act."
-    ACC_03 "ACC-03" "The actor is a member of the case and has not left it."
+    ACC_03 "ACC-03" "The actor is a member of the case, which exists, and has not left it."
     ACC_04 "ACC-04" "The exhibit's state permits the act: nothing is opened in quarantine or after erasure, and a restricted exhibit is opened only for prosecution, trial or the defence."
     ACC_05 "ACC-05" "The actor may open this exhibit: it was collected under a ring key that the actor was given, or was granted to the actor."
     ACC_06 "ACC-06" "An exhibit of handling code H1 goes into a dossier only with the originator's consent to judicial use."
@@ -70,17 +70,11 @@ rules! {
 /// The rule that the act breaks.
 pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
     let kind = intent.kind();
-    judge_log(intent, &facts.log)?;
-    demand(ACC_01, facts.actor.good_standing)?;
-    demand(ACC_02, role_permits(facts.actor.role, kind, intent))?;
-    if kind == Kind::LogRead {
-        return if facts.actor.role == Role::Auditor { Ok(()) } else { judge_member(facts).map(|_| ()) };
-    }
-    if let Body::CaseCreate(body) = &intent.body {
+    let Some(case) = judge_actor(intent, facts)? else {
+        let Body::CaseCreate(body) = &intent.body else { return Ok(()) };
         demand(REC_04, facts.case.is_none())?;
         return demand(REC_08, body.parent.is_none() || facts.parent.is_some_and(|membership| !membership.left));
-    }
-    let case = judge_member(facts)?;
+    };
     demand(REC_07, case.epoch_stands)?;
     match &intent.body {
         Body::Collection(body) => {
@@ -97,6 +91,24 @@ pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
         }
         _ => Ok(()),
     }
+}
+
+/// Judges by the rules that look at the actor alone: log, standing, role, membership. They come before all others, so that whoever has no
+/// place in a case learns nothing of it, not even whether it exists. Answers the case, if the act is one within a case.
+///
+/// # Errors
+/// The rule that the act breaks.
+pub fn judge_actor<'a>(intent: &Intent, facts: &'a Facts<'_>) -> Result<Option<&'a CaseFacts>, Rule> {
+    let kind = intent.kind();
+    judge_log(intent, &facts.log)?;
+    demand(ACC_01, facts.actor.good_standing)?;
+    demand(ACC_02, role_permits(facts.actor.role, kind, intent))?;
+    if kind == Kind::CaseCreate || (kind == Kind::LogRead && facts.actor.role == Role::Auditor) {
+        return Ok(None);
+    }
+    let case = facts.case.as_ref().ok_or(ACC_03)?;
+    demand(ACC_03, case.actor.is_some_and(|membership| !membership.left))?;
+    Ok((kind != Kind::LogRead).then_some(case))
 }
 
 /// Judges what every act owes to the log: that it is for this one, and has seen no other.
@@ -120,12 +132,6 @@ fn role_permits(role: Role, kind: Kind, intent: &Intent) -> bool {
         Role::Recovery => matches!(kind, Kind::MemberChange | Kind::GroupReport) || grant,
         Role::Administrator => false,
     }
-}
-
-fn judge_member<'a>(facts: &'a Facts<'_>) -> Result<&'a CaseFacts, Rule> {
-    let case = facts.case.as_ref().ok_or(REC_04)?;
-    demand(ACC_03, case.actor.is_some_and(|membership| !membership.left))?;
-    Ok(case)
 }
 
 fn judge_exhibit(intent: &Intent, facts: &Facts<'_>, case: &CaseFacts, exhibit: &ExhibitFacts) -> Result<(), Rule> {

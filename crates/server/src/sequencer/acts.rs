@@ -136,6 +136,8 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
     }
     let commit = match (&intent.body, &act.attachment) {
         (Body::MemberChange(body), Attachment::Change(message)) => {
+            // Before anything is said about the group: who is no member learns nothing of it.
+            rules::judge_actor(intent, &facts::gather(vault, conn, growing, intent, None).await?)?;
             Some(change::check(conn, growing, intent, body, message, following).await?)
         }
         _ => None,

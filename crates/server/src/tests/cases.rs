@@ -103,6 +103,16 @@ async fn who_is_added_joins_by_the_welcome_and_one_of_two_commits_wins(pair: Pai
     drop(StagedJoin::open(&recovery.mls, &row.welcome.0, claimed).unwrap().accept());
 
     let (one, other) = (change(&mut world, &ana, 1, &[], Terms::None).await, change(&mut world, &recovery, 1, &[], Terms::None).await);
+    // A member brings another's commit as its own.
+    let mut stolen = one.clone();
+    stolen.intent = {
+        let intent = custodia_core::custody::intent::UnverifiedIntent::parse(&one.intent).unwrap();
+        let mut intent = intent.unverified().clone();
+        intent.id = world.next_intent();
+        intent.sign(recovery.id(), &recovery.key).unwrap().text().to_owned()
+    };
+    let refused = world.post(&recovery, &path(), &stolen).await.refused(ErrorCode::NotPermitted);
+    assert_eq!(refused.rule.as_deref(), Some("GRP-09"));
     let changes = path();
     let (one, other) = tokio::join!(world.post(&ana, &changes, &one), world.post(&recovery, &changes, &other));
     let (won, lost) = if one.status == 200 { (one, other) } else { (other, one) };
@@ -126,7 +136,7 @@ async fn a_commit_is_refused_by_the_rule_that_it_breaks_and_changes_nothing(pair
     let request = change(&mut world, &ana, 1, &[(&ion, package)], Terms::Full).await;
     let refused = world.post(&ana, &path(), &request).await.refused(ErrorCode::NotPermitted);
     assert_eq!(refused.rule.as_deref(), Some("GRP-16"));
-    // The commit of another device.
+    // The commit of another device, brought by somebody who is no member.
     let mut stolen = request.clone();
     stolen.intent = {
         let intent = custodia_core::custody::intent::UnverifiedIntent::parse(&request.intent).unwrap();
@@ -135,7 +145,7 @@ async fn a_commit_is_refused_by_the_rule_that_it_breaks_and_changes_nothing(pair
         intent.sign(ion.id(), &ion.key).unwrap().text().to_owned()
     };
     let refused = world.post(&ion, &path(), &stolen).await.refused(ErrorCode::NotPermitted);
-    assert_eq!(refused.rule.as_deref(), Some("GRP-09"));
+    assert_eq!(refused.rule.as_deref(), Some("ACC-03"));
     let cases: Cases = world.get(&ana, "/v1/cases").await.json();
     assert_eq!((cases.cases[0].epoch, cases.cases[0].members.len()), (0, 1));
     world.stop().await;

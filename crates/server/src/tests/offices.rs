@@ -113,8 +113,10 @@ impl TestOffice {
 
 /// The first trust list: DIICOT, and an inspection that supervises it.
 pub fn first_list(now: u64) -> UnverifiedTrustList {
-    let offices =
-        vec![DIICOT.on_list(&[Role::Prosecutor, Role::Recovery], &[], now), INSPECTION.on_list(&[Role::Auditor], &["ro-diicot"], now)];
+    let offices = vec![
+        DIICOT.on_list(&[Role::Prosecutor, Role::Recovery, Role::Administrator], &[], now),
+        INSPECTION.on_list(&[Role::Auditor], &["ro-diicot"], now),
+    ];
     let mut list = TrustListDraft { issued: claimed(now - DAY), threshold: 2, offices }.first().unwrap();
     for office in [DIICOT, INSPECTION] {
         list.sign(office.root_id(now), &key(office.seed));

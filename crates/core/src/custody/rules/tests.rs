@@ -128,9 +128,7 @@ fn rec_03_a_chain_head_that_never_stood_is_refused() {
 }
 
 #[test]
-fn rec_04_a_case_is_founded_once_and_must_exist_for_all_else() {
-    let intent = consultation();
-    only_this_breaks(REC_04, &intent, &allowing(&intent), |facts| facts.case = None);
+fn rec_04_a_case_is_founded_once() {
     let digest = Sha256Digest::of(&[]);
     let found = with(Body::CaseCreate(CaseCreate {
         group_id: Hex(vec![]),
@@ -201,6 +199,8 @@ fn acc_02_roles_do_only_what_is_theirs() {
 fn acc_03_strangers_and_those_who_left_are_refused() {
     let intent = consultation();
     only_this_breaks(ACC_03, &intent, &allowing(&intent), |facts| facts.case.as_mut().unwrap().actor = None);
+    // Whoever has no place in a case is told the same of one that does not exist.
+    only_this_breaks(ACC_03, &intent, &allowing(&intent), |facts| facts.case = None);
     only_this_breaks(ACC_03, &intent, &allowing(&intent), |facts| {
         facts.case.as_mut().unwrap().actor = Some(Membership { first_ring: 1, left: true });
     });
