@@ -178,7 +178,7 @@ async fn receipts_hold(stage: &Stage, home: &str) {
     let signing = ed25519_dalek::SigningKey::from_bytes(device.signing_key.expose()).verifying_key();
     let log: LogKey = stage.info.log_key.parse().unwrap();
 
-    let url = format!("sqlite:{}", stage.path("server/data/custodia.db").display());
+    let url = format!("sqlite:{}", stage.path("server/db/custodia.sqlite").display());
     let mut server = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let rows = sqlx::query("SELECT intent_id, idx, commitment FROM records").fetch_all(&mut server).await.unwrap();
     let records: BTreeMap<Vec<u8>, (i64, Vec<u8>)> = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();

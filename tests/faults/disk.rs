@@ -147,7 +147,7 @@ async fn server_disk(test: &str, folder: &str, place: &str, upload: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_without_room_refuses_and_appends_once_when_there_is_room() {
-    server_disk("disk::a_database_without_room_refuses_and_appends_once_when_there_is_room", "server/data", "data.database", false).await;
+    server_disk("disk::a_database_without_room_refuses_and_appends_once_when_there_is_room", "server/db", "data.database", false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

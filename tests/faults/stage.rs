@@ -189,7 +189,7 @@ impl Stage {
     /// How many records of each kind the log holds; a refused one counts under its rule.
     pub async fn kinds(&self) -> BTreeMap<String, i64> {
         use sqlx::{Connection as _, Row as _};
-        let url = format!("sqlite:{}", self.path("server/data/custodia.db").display());
+        let url = format!("sqlite:{}", self.path("server/db/custodia.sqlite").display());
         let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
         let rows = sqlx::query("SELECT kind || ' ' || rule, count(*) FROM records GROUP BY 1").fetch_all(&mut connection).await.unwrap();
         let kinds = rows.iter().map(|row| (row.get::<String, _>(0).trim_end().to_owned(), row.get(1))).collect();

@@ -8,7 +8,7 @@ use custodia_core::identity::Role;
 use custodia_core::log::checkpoint::{LogKey, SignedCheckpoint};
 use custodia_tests::backends::Backends;
 use custodia_tests::proxy::{Fault, Proxy};
-use custodia_tests::world::{World, case, get};
+use custodia_tests::world::{World, case, case_called, get};
 use tokio::sync::oneshot;
 
 use crate::process::ServerProcess;
@@ -94,7 +94,7 @@ async fn a_database_that_crashes_in_the_middle_of_an_append_loses_nothing_and_en
     });
     // The case, and its first change: the recovery device joins.
     assert_eq!(size(&world, &server), before + 2);
-    let again = case(&ana).await;
+    let again = case_called(&ana, "Operation Beacon").await;
     assert_ne!(founded, again);
     assert_eq!(size(&world, &server), before + 4);
     assert_eq!(ana.cases_at_server().await.unwrap().cases.len(), 2);

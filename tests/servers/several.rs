@@ -32,7 +32,7 @@ async fn work(agent: &Agent, world: &World, case: CaseId, name: &str) -> u64 {
         assert!(matches!(error, AgentError::Http(HttpError::Stale { .. })), "{error}");
     }
     // A case is two entries: it, and the recovery device of the office that joins.
-    custodia_tests::world::case(agent).await;
+    custodia_tests::world::case_called(agent, &format!("Own {name}")).await;
     5
 }
 

@@ -75,7 +75,7 @@ async fn an_object_that_was_cut_or_is_another_exhibits_is_not_given_out(pair: Pa
     world.post(&ana, &format!("{}/acts", exhibit()), &opening).await.json::<Released>();
     for other in [&SEGMENTS[0][..5], b"", SEGMENTS[1], MANIFEST] {
         world.stores.overwrite_object(&key(SEGMENTS[0]), other);
-        let refused = world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::Unavailable);
+        let refused = world.get(&ana, &object(SEGMENTS[0])).await.refused(ErrorCode::ObjectDamaged);
         assert!(refused.message.contains("other bytes"), "{}", refused.message);
     }
     world.stop().await;
