@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod readme;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
