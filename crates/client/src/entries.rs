@@ -4,13 +4,15 @@
 
 mod output;
 
-use custodia_core::custody::body::{Alteration, Body, Collection, Disclosure, Erasure};
+use std::collections::BTreeSet;
+
+use custodia_core::custody::body::{Alteration, Body, CaseCreate, Collection, Disclosure, Erasure, MemberChange};
 use custodia_core::custody::intent::{ClockSource, SignedIntent};
 use custodia_core::custody::kind::{Kind, Purpose};
 use custodia_core::custody::record::{Core, Outcome};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::sealed_text::SealedText;
-use custodia_core::identity::{CertificateId, Registry};
+use custodia_core::identity::{Certificate, CertificateId, Registry};
 use custodia_core::ids::{CaseId, ExhibitId, OfficeId, PersonId};
 use custodia_core::time::{ClaimedTime, LogTime};
 
@@ -44,8 +46,10 @@ pub struct AuditEntry {
     pub clock: ClockSource,
     /// What was done.
     pub kind: Kind,
-    /// In which form: of a disclosure, a consent, an alteration, a derivation, or which step of an erasure.
+    /// In which form: of a disclosure, a consent, an alteration, a derivation, which step of an erasure; or which devices came and went.
     pub form: Option<String>,
+    /// The persons whose devices the act enrols, revokes, adds or removes.
+    pub concerns: Vec<PersonId>,
     /// The rule that refused it; none if it took effect.
     pub refused_by: Option<String>,
     /// How many attempts the record stands for.
@@ -88,7 +92,8 @@ impl AuditEntry {
             claimed_time: intent.time.clone(),
             clock: intent.clock,
             kind: intent.kind(),
-            form: form(&intent.body),
+            form: form(&intent.body).or_else(|| devices(&intent.body, registry).map(|(text, _)| text)),
+            concerns: devices(&intent.body, registry).map(|(_, persons)| persons).unwrap_or_default(),
             refused_by: match &core.outcome {
                 Outcome::Accepted => None,
                 Outcome::Refused(rule) => Some(rule.as_str().to_owned()),
@@ -132,10 +137,45 @@ fn form(body: &Body) -> Option<String> {
     }
 }
 
+/// Which devices an act brings in or takes out, in words, and whose they are.
+fn devices(body: &Body, registry: &Registry) -> Option<(String, Vec<PersonId>)> {
+    let holder = |id: CertificateId| registry.certificate(id);
+    let named = |device: Option<&Certificate>| device.map_or_else(|| "an unknown device".to_owned(), |device| device.person().to_string());
+    let persons = |devices: &[Option<&Certificate>]| {
+        let all: BTreeSet<PersonId> = devices.iter().flatten().map(|device| device.person().clone()).collect();
+        all.into_iter().collect()
+    };
+    match body {
+        Body::DeviceEnrol(body) => {
+            let device = holder(CertificateId::of(&body.certificate.0));
+            let role = device.map(|device| format!(", {}", device.role())).unwrap_or_default();
+            Some((format!("{}{role}", named(device)), persons(&[device])))
+        }
+        Body::DeviceRevoke(body) => {
+            let device = registry.certificates_of(body.device).last();
+            Some((format!("{}, {}", named(device), output::word(&body.reason)), persons(&[device])))
+        }
+        Body::CaseCreate(CaseCreate { members: adds, .. }) | Body::MemberChange(MemberChange { adds, .. }) => {
+            let removes = if let Body::MemberChange(body) = body { body.removes.as_slice() } else { &[] };
+            let added = adds.iter().map(|add| {
+                let device = holder(CertificateId::from_digest(add.certificate));
+                (device, format!("adds {} ({})", named(device), output::word(&add.terms)))
+            });
+            let removed = removes.iter().map(|certificate| {
+                let device = holder(CertificateId::from_digest(*certificate));
+                (device, format!("removes {}", named(device)))
+            });
+            let (devices, words): (Vec<_>, Vec<_>) = added.chain(removed).unzip();
+            (!words.is_empty()).then(|| (words.join(", "), persons(&devices)))
+        }
+        _ => None,
+    }
+}
+
 /// Which entries are asked for; what is absent admits all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntryFilter {
-    /// Acts by this person, and acts that name this person as a recipient.
+    /// Acts by this person, acts that name this person as a recipient, and acts on this person's devices.
     pub person: Option<PersonId>,
     /// Acts on this exhibit.
     pub exhibit: Option<ExhibitId>,
@@ -152,8 +192,10 @@ pub struct EntryFilter {
 impl EntryFilter {
     /// Whether the entry is asked for.
     pub fn admits(&self, entry: &AuditEntry) -> bool {
-        let concerns =
-            |person: &PersonId| entry.person.as_ref() == Some(person) || entry.recipients.iter().any(|text| *text == person.to_string());
+        let concerns = |person: &PersonId| {
+            let named = entry.recipients.iter().any(|text| *text == person.to_string());
+            named || entry.person.as_ref() == Some(person) || entry.concerns.contains(person)
+        };
         self.person.as_ref().is_none_or(concerns)
             && self.exhibit.is_none_or(|exhibit| entry.exhibit == Some(exhibit))
             && self.case.is_none_or(|case| entry.case == case)
@@ -182,6 +224,7 @@ pub(crate) mod tests {
             clock: ClockSource::Os,
             kind: Kind::Disclosure,
             form: Some("export".to_owned()),
+            concerns: vec!["ro-diicot/ana".parse().unwrap()],
             refused_by: None,
             attempts: 1,
             person: Some("nl-om/joost".parse().unwrap()),
@@ -209,6 +252,11 @@ pub(crate) mod tests {
         assert_eq!(indexes(filter()), [0, 1, 2]);
         assert_eq!(indexes(EntryFilter { person: Some("nl-om/joost".parse().unwrap()), ..filter() }), [0, 1]);
         assert_eq!(indexes(EntryFilter { person: Some("be-fp/anna".parse().unwrap()), ..filter() }), [0, 1, 2], "a recipient");
+        assert_eq!(
+            indexes(EntryFilter { person: Some("ro-diicot/ana".parse().unwrap()), ..filter() }),
+            [0, 1, 2],
+            "a device that came or went"
+        );
         assert_eq!(indexes(EntryFilter { person: Some("be-fp/an".parse().unwrap()), ..filter() }), [0; 0]);
         assert_eq!(indexes(EntryFilter { exhibit: Some(ExhibitId::from_bytes([2; 16])), ..filter() }), [0, 1]);
         assert_eq!(indexes(EntryFilter { case: Some(CaseId::from_bytes([9; 16])), ..filter() }), [0; 0]);

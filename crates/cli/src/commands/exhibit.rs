@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use custodia_client::http::HttpError;
-use custodia_client::open::{OpenedExhibit, Opening};
+use custodia_client::open::{ExportError, OpenedExhibit, Opening};
 use custodia_client::seal::{NewExhibit, Progress};
 use custodia_client::{Agent, AgentError, Statement};
 use custodia_core::custody::kind::Purpose;
@@ -42,6 +42,9 @@ pub enum Command {
         /// Which file, by its path in the exhibit.
         #[arg(long)]
         file: Option<String>,
+        /// A command that is given the file on its standard input, such as "less" or "mpv -"; nothing touches the disk.
+        #[arg(long, requires = "file")]
+        viewer: Option<String>,
         /// Why it is opened: investigation, prosecution, trial, defence-access, victim-protection, mutual-assistance.
         #[arg(long)]
         purpose: Purpose,
@@ -109,7 +112,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
     let agent = agent_in_touch(options).await?;
     match command {
         Command::List { case } => list(&agent, find_case(&agent, &case).await?, options).await,
-        Command::Open { case, exhibit, file, purpose, reason } => {
+        Command::Open { case, exhibit, file, viewer, purpose, reason } => {
             let case = find_case(&agent, &case).await?;
             let exhibit = find_exhibit(&agent, case, &exhibit).await?;
             let opened = agent.open_exhibit(case, exhibit, Opening::View, purpose, &reason.into()).await?;
@@ -121,8 +124,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 }
                 Some(name) => {
                     let number = find_file(&opened, &name)?;
-                    let mut out = std::io::stdout();
-                    Ok(opened.write_file(number, &mut out).await?)
+                    match viewer {
+                        Some(viewer) => view(&opened, number, &viewer).await,
+                        None => Ok(opened.write_file(number, &mut std::io::stdout()).await?),
+                    }
                 }
             }
         }
@@ -142,6 +147,28 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
         }
         Command::Act(command) => acts::run(command, &agent, options).await,
         Command::Add(_) => Ok(()),
+    }
+}
+
+/// Gives a file to a viewer, which may end before it has read everything.
+async fn view(opened: &OpenedExhibit, number: usize, viewer: &str) -> Result<(), Failure> {
+    let failed = |problem: String| {
+        Failure::new(Exit::Unexpected, format!("the viewer {}: {problem}", printable(viewer)), "Try the command on another file by itself.")
+    };
+    let mut program = std::process::Command::new("sh");
+    let mut running =
+        program.args(["-c", viewer]).stdin(std::process::Stdio::piped()).spawn().map_err(|error| failed(error.to_string()))?;
+    let mut input = running.stdin.take().ok_or_else(|| failed("it takes no input".to_owned()))?;
+    let written = opened.write_file(number, &mut input).await;
+    drop(input);
+    let ended = running.wait().map_err(|error| failed(error.to_string()))?;
+    if !ended.success() {
+        return Err(failed(ended.to_string()));
+    }
+    match written {
+        // It ended well before it had read everything, as a pager does.
+        Err(AgentError::Export(ExportError::Writing(_))) => Ok(()),
+        other => Ok(other?),
     }
 }
 
@@ -247,7 +274,9 @@ fn find_file(opened: &OpenedExhibit, name: &str) -> Result<usize, Failure> {
     let found =
         opened.manifest().files().iter().position(|file| file.raw_path() == name.as_bytes() || path::display(file.raw_path()) == name);
     found.ok_or_else(|| {
-        Failure::new(Exit::NotFound, format!("the exhibit has no file {}", printable(name)), "Open it without --file to list its files.")
+        let some: Vec<String> = opened.manifest().files().iter().take(5).map(|file| path::display(file.raw_path())).collect();
+        let has = format!("the exhibit has no file {}; it has, for example, {}", printable(name), some.join(", "));
+        Failure::new(Exit::NotFound, has, "Open it without --file to list its files.")
     })
 }
 

@@ -102,6 +102,12 @@ async fn acts_on_an_exhibit_are_commands_and_are_told_in_words() {
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         (output.status.code(), said)
     };
+    let (code, said) = run("open X --file evidence/note.txt --purpose investigation --reason x --viewer 'tr a-z A-Z'");
+    assert!(code == Some(0) && said.contains("SEEN AT THE STATION"), "a viewer reads the file from its input: {said}");
+    let (code, said) = run("open X --file evidence/note.txt --purpose investigation --reason x --viewer 'exit 3'");
+    assert!(code == Some(1) && said.contains("the viewer exit 3"), "{said}");
+    let (code, said) = run("open X --file note.txt --purpose investigation --reason x");
+    assert!(code == Some(6) && said.contains("it has, for example, evidence/note.txt"), "{said}");
     for (words, told) in [
         ("hold X --reason trial", "nobody erases it until your office lifts the hold"),
         ("restrict X --reason old", "opens for prosecution, trial and the defence only"),

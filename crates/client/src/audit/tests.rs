@@ -55,7 +55,8 @@ fn a_genuine_log_is_replayed_without_a_failed_finding_and_its_reasons_are_read()
     assert_eq!(report.entries[0].stated, Stated::NotAsked);
     assert!(matches!(&report.entries[4].stated, Stated::Opened(text) if text.reason.as_str() == "yearly check"));
     let of_ida = EntryFilter { person: Some("eu-inspection/ida".parse().unwrap()), ..EntryFilter::default() };
-    assert_eq!(of_ida.select(&report.entries).iter().map(|entry| entry.index).collect::<Vec<_>>(), [4]);
+    assert_eq!(of_ida.select(&report.entries).iter().map(|entry| entry.index).collect::<Vec<_>>(), [2, 4], "her enrolment and her act");
+    assert_eq!(report.entries[2].form.as_deref(), Some("eu-inspection/ida, auditor"));
     let json = report.to_json(&report.entries);
     assert_eq!((&json["size"], &json["entries"][3]["kind"]), (&6.into(), &"case.create".into()));
 }

@@ -13,7 +13,7 @@ use custodia_core::exhibit::text::Line;
 
 use super::{AuditEntry, Stated};
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 23] = [
     "index",
     "time",
     "claimed_time",
@@ -36,6 +36,7 @@ const COLUMNS: [&str; 22] = [
     "reference",
     "case_title",
     "exhibit_title",
+    "concerns",
 ];
 
 /// Writes the entries as CSV.
@@ -50,7 +51,7 @@ pub fn to_csv(entries: &[AuditEntry]) -> String {
     csv
 }
 
-fn cells(entry: &AuditEntry) -> [String; 22] {
+fn cells(entry: &AuditEntry) -> [String; 23] {
     let (status, text) = match &entry.stated {
         Stated::Opened(text) => ("opened", Some(text)),
         Stated::NotForThisReader => ("not-for-this-reader", None),
@@ -81,6 +82,7 @@ fn cells(entry: &AuditEntry) -> [String; 22] {
         line(text.and_then(|text| text.reference.as_ref()).map(Line::as_str)),
         line(text.and_then(|text| text.case_title.as_ref()).map(Line::as_str)),
         line(text.and_then(|text| text.exhibit_title.as_ref()).map(Line::as_str)),
+        entry.concerns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     ]
 }
 
