@@ -91,12 +91,13 @@ impl Stage {
         }
     }
 
-    /// Runs a command that must be refused with this exit code, and returns what it said.
+    /// Runs a command that must be refused with this exit code, and returns the sentence that says why.
     pub fn refused<S: AsRef<OsStr>>(&self, home: &str, words: &[S], exit: Exit) -> Result<String, Failure> {
         let output = self.output(Some(home), words)?;
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         if output.status.code() == Some(i32::from(exit as u8)) {
-            Ok(said)
+            let why = said.lines().find_map(|line| line.strip_prefix("custodia: "));
+            why.map(str::to_owned).ok_or_else(|| unexpected(format!("`custodia {}` was refused without a reason:\n{said}", shown(words))))
         } else {
             Err(unexpected(format!(
                 "`custodia {}` was to be refused with code {} and ended with {}:\n{said}",

@@ -156,11 +156,8 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
     stage.part("A removed member opens nothing more");
     stage.ok("joost", &["case", "remove", &case, "nl-om/marieke.bos", "--reason", "Moved to another unit"])?;
     let open_second = ["exhibit", "open", &case, &ids[1], "--purpose", "investigation", "--reason", "One more look"];
-    let output = stage.refused("marieke", &open_second, Exit::NotPermitted)?;
-    tell(&format!(
-        "Marieke was removed and tried the second, which she was given and had never opened: {}",
-        output.lines().find(|line| line.starts_with("custodia: ")).unwrap_or_default()
-    ));
+    let why = stage.refused("marieke", &open_second, Exit::NotPermitted)?;
+    tell(&format!("Marieke was removed and tried the second, which she was given and had never opened: {why}"));
     open("joost", &ids[1])?;
     tell("Joost still opens it.");
     Ok(Work { case, exhibits: ids })
@@ -173,14 +170,13 @@ pub fn custody(stage: &Stage, work: &Work) -> Result<(), Failure> {
     let act = |words: &[&'static str]| [&["exhibit", words[0], case, exhibit], &words[1..]].concat();
     stage.ok("joost", &act(&["alter", "--handling", "H1", "--reason", "The source asks for it"]))?;
     let dossier = dossier_words(work, &stage.path("too-early.zip"));
-    let said = stage.refused("joost", &dossier, Exit::NotPermitted)?;
-    tell(&format!("An exhibit of code H1 goes into no dossier: {}", said.lines().next().unwrap_or_default()));
+    let why = stage.refused("joost", &dossier, Exit::NotPermitted)?;
+    tell(&format!("An exhibit of code H1 goes into no dossier: {why}"));
     stage.ok("joost", &act(&["consent", "--to", "judicial-use", "--reason", "The source agreed"]))?;
     stage.ok("ana", &act(&["hold", "--reason", "Needed in a trial in Romania"]))?;
     let erase = act(&["erase", "--purpose", "investigation", "--reason", "No longer needed here"]);
-    let said = stage.refused("joost", &erase, Exit::NotPermitted)?;
-    let rule = said.lines().next().and_then(|line| line.split(". ").next()).unwrap_or_default();
-    tell(&format!("Its office consented, so now it may. Ana placed a hold, and Joost cannot have it erased: {rule}"));
+    let why = stage.refused("joost", &erase, Exit::NotPermitted)?;
+    tell(&format!("Its office consented, so now it may. Ana placed a hold, and Joost cannot have it erased: {why}"));
     Ok(())
 }
 
