@@ -13,7 +13,6 @@ const LONG: &[(&str, &str)] = &[
     ("crates/core/src/custody/body.rs", "the bodies of all kinds, side by side as in the table of the specification"),
     ("crates/core/src/exhibit/manifest.rs", "the manifest: its entries, limits, commitment and sealing are read together"),
     ("crates/core/src/log/note.rs", "signed notes: keys, signatures and notes of one specification, C2SP signed-note"),
-    ("crates/server/src/store/log.rs", "all SQL of the log; the queries of one turn are read side by side"),
 ];
 
 /// Names that say nothing about what is inside.

@@ -300,8 +300,8 @@ pub fn removes_named(commit: &CommitFacts, named: &[LeafIndex]) -> Result<(), Br
 
 /// Applies the rules that need certificates to a commit: `GRP-07`, `08`, `10`, `16`, `17`, `20`; returns the leaves after it.
 ///
-/// `before` are all leaves before the commit, as an earlier judgement returned them. `now` is the recorded time of the last record
-/// at the context's log size. `certify` judges a leaf's certificate at that size, or returns the rule of identity that it breaks; it
+/// `before` are all leaves before the commit, as an earlier judgement returned them. `now` is the recorded time of the
+/// commit's own record. `certify` judges a leaf's certificate at that size, or returns the rule of identity that it breaks; it
 /// is asked for the sender's new leaf and for every added one. The sender's old certificate may have expired: it was judged when it
 /// entered.
 ///

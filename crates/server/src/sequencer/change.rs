@@ -68,7 +68,7 @@ pub(super) async fn check(
     context_is_recent(conn, growing, intent.case, &facts.context).await?;
 
     let members = cases::members(conn, intent.case).await?;
-    judge_leaves(conn, growing, &group, facts, &members).await?;
+    judge_leaves(growing, &group, facts, &members)?;
 
     let matches = digests_match(body, message) && names_the_commit(body, facts);
     let undisclosed_for_full = undisclosed(conn, intent, body, following).await?;
@@ -95,15 +95,9 @@ async fn context_is_recent(conn: &mut Conn, growing: &Growing, case: CaseId, con
     Ok(rules::context_is_recent(registry.into_iter().chain(case).min(), growing.time)?)
 }
 
-/// Judges every leaf's certificate as of the log size that the commit names.
-async fn judge_leaves(
-    conn: &mut Conn,
-    growing: &Growing,
-    group: &FollowedGroup,
-    facts: &CommitFacts,
-    members: &[Member],
-) -> Result<(), ActFailure> {
-    let time = log::time_at(conn, facts.context.log_size).await?;
+/// Judges every leaf's certificate by the registry that the commit names, at the time that its record will carry: exactly as members do.
+fn judge_leaves(growing: &Growing, group: &FollowedGroup, facts: &CommitFacts, members: &[Member]) -> Result<(), ActFailure> {
+    let time = growing.time;
     let at = AsOf { seq: RegistrySeq::new(facts.context.registry_sequence), time };
     let leaves = group.members().map_err(of_mls)?;
     let registry = growing.mirror.registry();

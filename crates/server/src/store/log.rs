@@ -241,12 +241,6 @@ pub(crate) async fn first_time_from(conn: &mut Conn, case: CaseId, index: u64) -
     row.row(conn).await?.map(|mut row| time_of(row.number()?)).transpose()
 }
 
-/// The time of the last record of a tree of that size; 1970 for the empty tree.
-pub(crate) async fn time_at(conn: &mut Conn, size: u64) -> Result<LogTime, StoreError> {
-    let row = sql("SELECT time FROM records WHERE idx = $1").number(size.saturating_sub(1)).row(conn).await?;
-    time_of(row.map_or(Ok(0), |mut row| row.number())?)
-}
-
 /// What an intent that was sent before led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Earlier {
