@@ -44,6 +44,7 @@ pub struct Step {
 }
 
 /// The state of a replay up to some size.
+#[derive(Clone)]
 pub struct Replay {
     origin: Origin,
     pin: TrustPin,
@@ -275,7 +276,7 @@ impl Replay {
     }
 
     fn apply(&mut self, intent: &SignedIntent, core: &Core, subject: &str, step: &mut Step) {
-        if self.world.owes_disclosures() && !self.world.pays_owed(intent, intent.signer()) {
+        if self.world.owes_disclosures() && !self.world.goes_with_owed(intent, intent.signer()) {
             step.fail("MEM-07", subject, "the full-history addition before it was not accounted for exhibit by exhibit");
             self.world.forgive();
         }

@@ -95,10 +95,10 @@ impl World {
         !self.owed.is_empty()
     }
 
-    /// Whether this act pays one of the disclosures owed.
-    pub fn pays_owed(&self, intent: &Intent, signer: Sha256Digest) -> bool {
-        matches!((&intent.body, intent.exhibit), (Body::Disclosure(Disclosure::Grant { device, .. }), Some(exhibit))
-            if self.owed.contains(&(signer, *device, exhibit)))
+    /// Whether this act may stand before all that is owed is paid: it is one of the grants that come with the commit, in whichever order.
+    pub fn goes_with_owed(&self, intent: &Intent, signer: Sha256Digest) -> bool {
+        let grant = matches!(&intent.body, Body::Disclosure(Disclosure::Grant { .. }));
+        grant && self.owed.iter().all(|(actor, ..)| *actor == signer)
     }
 
     /// Forgets what is owed, once it was reported.
