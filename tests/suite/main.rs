@@ -2,6 +2,7 @@
 
 mod agent;
 mod bad_files;
+mod clocks;
 mod custody;
 mod dossier;
 mod lying_server;

@@ -75,6 +75,7 @@ fn exit_of(error: &AgentError) -> Exit {
         | AgentError::NotEnrolled
         | AgentError::NotBound
         | AgentError::OwnStanding(_)
+        | AgentError::OutOfValidity { .. }
         | AgentError::Passphrase(PassphraseError::WrongPassphrase | PassphraseError::Empty | PassphraseError::Unavailable) => {
             Exit::NotAuthenticated
         }

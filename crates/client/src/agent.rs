@@ -312,7 +312,7 @@ impl Agent {
     /// The device's own certificate, if the registry knows it and it is in good standing.
     ///
     /// # Errors
-    /// [`AgentError::NotEnrolled`], [`AgentError::OwnStanding`].
+    /// [`AgentError::NotEnrolled`], [`AgentError::OwnStanding`], [`AgentError::OutOfValidity`].
     pub async fn own_certificate(&self) -> Result<Certificate, AgentError> {
         let id = CertificateId::from_digest(self.certificate_id()?);
         let believed = self.believed().await?;
@@ -320,6 +320,9 @@ impl Agent {
         let standing = believed.registry.as_of(self.now()).map_or(Standing::Unknown, |at| registry.standing(id, at));
         match registry.certificate(id) {
             Some(certificate) if standing == Standing::Good => Ok(certificate.clone()),
+            Some(_) if matches!(standing, Standing::Expired | Standing::NotYetValid) => {
+                Err(AgentError::OutOfValidity { clock: self.now() })
+            }
             _ => Err(AgentError::OwnStanding(standing)),
         }
     }

@@ -6,6 +6,7 @@ use custodia_core::custody::intent::IntentError;
 use custodia_core::exhibit::path::display;
 use custodia_core::identity::{RequestError, Standing};
 use custodia_core::ids::{CaseId, ExhibitId, OfficeId};
+use custodia_core::time::LogTime;
 use custodia_mls::MlsError;
 
 use crate::http::HttpError;
@@ -47,6 +48,15 @@ pub enum AgentError {
     /// The own certificate cannot be used now.
     #[error("this device's certificate is not in good standing ({0:?}); its office can tell why, and renew it")]
     OwnStanding(Standing),
+    /// The own certificate is out of its validity, if this machine's clock is right.
+    #[error(
+        "by this machine's clock, which shows {clock}, this device's certificate has expired or is not valid yet; set the clock if it is wrong, \
+         else ask the office for a new certificate"
+    )]
+    OutOfValidity {
+        /// What the clock shows.
+        clock: LogTime,
+    },
     /// The office has no recovery device.
     #[error("the office {0} has no recovery device in good standing; enrol one first: without it a lost device would lose the case")]
     NoRecovery(OfficeId),

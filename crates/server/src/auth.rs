@@ -14,6 +14,7 @@ use custodia_api::limits::{MAX_JSON_BYTES, MAX_SKEW_SECONDS};
 use custodia_api::signature::{Covered, Parameters, content_digest};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::{Certificate, Standing};
+use custodia_core::time::LogTime;
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
 
@@ -120,7 +121,8 @@ async fn verify(shared: &Shared, request: &HttpRequest, with_digest: bool) -> Re
     };
     parameters.verify(&covered, header(request, "signature")?, certificate.key()).map_err(refused)?;
     if now.seconds().abs_diff(parameters.created) > MAX_SKEW_SECONDS {
-        return Err(Refusal::ClockSkew);
+        let signed = LogTime::from_millis(parameters.created.saturating_mul(1000)).unwrap_or(now);
+        return Err(Refusal::ClockSkew { signed, now });
     }
     let standing = mirror.standing(parameters.keyid, now);
     let caller = Caller { id: parameters.keyid, certificate: certificate.clone() };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use custodia_api::error::{ErrorBody, ErrorCode};
 use custodia_core::custody::receipt::Receipt;
 use custodia_core::custody::rules::ACC_01;
+use custodia_core::time::LogTime;
 
 use crate::config::Problem;
 use crate::objects::ObjectError;
@@ -74,9 +75,14 @@ pub(crate) enum Refusal {
     /// No good signature.
     #[error("{0}")]
     NotAuthenticated(String),
-    /// `created` is too far from the server's clock.
-    #[error("the request was signed at another time than the server's clock shows")]
-    ClockSkew,
+    /// Signed at a time that is too far from the server's clock.
+    #[error("this was signed at {signed}, and the server's clock shows {now}: one of the two clocks is wrong")]
+    ClockSkew {
+        /// The sender's time.
+        signed: LogTime,
+        /// The server's.
+        now: LogTime,
+    },
     /// The nonce was used.
     #[error("this request was sent before")]
     Replayed,
@@ -181,7 +187,7 @@ impl Refusal {
             Self::Malformed(_) => ErrorCode::Malformed,
             Self::TooLarge(_) => ErrorCode::TooLarge,
             Self::NotAuthenticated(_) => ErrorCode::NotAuthenticated,
-            Self::ClockSkew => ErrorCode::ClockSkew,
+            Self::ClockSkew { .. } => ErrorCode::ClockSkew,
             Self::Replayed => ErrorCode::Replayed,
             Self::UnknownDevice => ErrorCode::UnknownDevice,
             Self::NotInGoodStanding { .. } => ErrorCode::DeviceNotInGoodStanding,
@@ -204,7 +210,7 @@ impl Refusal {
             Self::Malformed(_) => "Correct the request; sending it again as it is will not help.",
             Self::TooLarge(_) => "Send less at one time.",
             Self::NotAuthenticated(_) => "Sign the request with the device's key as docs/spec/http.md describes.",
-            Self::ClockSkew => "Set the machine's clock, then sign and send the request again.",
+            Self::ClockSkew { .. } => "Set the clock that is wrong, then sign and send it again; if it is the server's, tell the operator.",
             Self::Replayed => "Sign the request again with a fresh nonce.",
             Self::UnknownDevice => "Ask your office to enrol this device.",
             Self::NotInGoodStanding { .. } => "Ask your office for a new certificate.",

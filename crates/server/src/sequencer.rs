@@ -105,6 +105,12 @@ impl Sequencer {
     }
 }
 
+/// The turn that an idle server takes.
+#[cfg(test)]
+pub(crate) async fn idle_turn(vault: &Vault) {
+    turn::take(vault, Vec::new()).await.expect("nothing is submitted");
+}
+
 impl Waiting {
     /// Takes turns until every [`Sequencer`] is dropped.
     pub async fn run(mut self, vault: Arc<Vault>) {

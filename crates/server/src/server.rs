@@ -56,6 +56,12 @@ impl Running {
         self.wait().await
     }
 
+    /// Takes the turn of an idle server now.
+    #[cfg(test)]
+    pub(crate) async fn idle_turn(&self) {
+        crate::sequencer::idle_turn(&self.vault).await;
+    }
+
     /// Waits until the server ends by itself or by a signal (SIGINT, SIGTERM).
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod cases;
+mod clock;
 mod evidence;
 mod faults;
 mod log;

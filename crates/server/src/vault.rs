@@ -10,10 +10,12 @@ use custodia_api::messages::ServerInfo;
 use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
 use custodia_core::custody::kind::Concern;
 use custodia_core::custody::receipt::Receipt;
+use custodia_core::custody::rules;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::TrustPin;
 use custodia_core::ids::CaseId;
 use custodia_core::log::checkpoint::LogSigner;
+use custodia_core::time::LogTime;
 use tokio::sync::Mutex;
 
 pub(crate) use evidence::Range;
@@ -146,7 +148,20 @@ impl Vault {
         let mirror = self.registry.refreshed(&mut conn).await?;
         drop(conn);
         let intent = mirror.verify(intent)?;
+        self.agree_on_the_time(&intent)?;
         self.enter_one(Act { intent, attachment: Attachment::None }).await
+    }
+
+    /// A request of a device tells this server when its own clock is wrong; of an office there is only the intent. Entered by a wrong clock, one
+    /// identity act would move the log's time for ever, and with it every certificate's end.
+    fn agree_on_the_time(&self, intent: &SignedIntent) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        let late = i128::from(now.millis()) - intent.time.millis();
+        if (-rules::NEWEST_OPENING_MILLIS..=rules::OLDEST_OPENING_MILLIS).contains(&late) {
+            return Ok(());
+        }
+        let signed = u64::try_from(intent.time.millis()).ok().and_then(|millis| LogTime::from_millis(millis).ok());
+        Err(Refusal::ClockSkew { signed: signed.unwrap_or(now), now })
     }
 
     /// Enters one act; answers its receipt.

@@ -167,6 +167,19 @@ async fn a_commit_that_leaves_out_a_revocation_of_an_hour_ago_is_refused(pair: P
     world.stop().await;
 }
 
+async fn a_key_package_that_was_made_while_the_log_stood_still_joins(pair: Pair) {
+    let mut world = World::on(pair).await;
+    // Nothing is entered overnight, and in the morning a device brings a fresh key package.
+    world.clock.set(world.born - 12 * 3600);
+    let (ana, _) = with_recovery(&mut world).await;
+    let ion = world.prosecutor(13).await;
+    world.clock.set(world.born);
+    let package = key_package(&world, &ion).await;
+    let request = change(&mut world, &ana, 2, &[(&ion, package)], Terms::None).await;
+    world.post(&ana, &path(), &request).await.json::<Changed>();
+    world.stop().await;
+}
+
 async fn an_intent_under_an_epoch_or_transcript_that_the_group_never_had_is_refused(pair: Pair) {
     let mut world = World::on(pair).await;
     let (ana, _) = with_recovery(&mut world).await;
@@ -206,6 +219,7 @@ on_both_pairs![
     who_is_added_joins_by_the_welcome_and_one_of_two_commits_wins,
     a_commit_is_refused_by_the_rule_that_it_breaks_and_changes_nothing,
     a_commit_that_leaves_out_a_revocation_of_an_hour_ago_is_refused,
+    a_key_package_that_was_made_while_the_log_stood_still_joins,
     an_intent_under_an_epoch_or_transcript_that_the_group_never_had_is_refused,
     a_key_package_of_another_device_is_refused,
 ];

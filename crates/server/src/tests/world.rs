@@ -47,6 +47,11 @@ impl TestClock {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
+    /// Sets it, to whatever it should show.
+    pub fn set(&self, seconds: u64) {
+        self.0.store(seconds * 1000, Ordering::SeqCst);
+    }
+
     pub fn seconds(&self) -> u64 {
         self.now().seconds()
     }
@@ -268,6 +273,11 @@ impl World {
     pub async fn revoke(&mut self, device: &TestDevice) -> Answer {
         let body = DeviceRevoke { device: offices::device_id(device.seed), reason: RevocationReason::Lost };
         self.registry(DIICOT, Body::DeviceRevoke(body)).await
+    }
+
+    /// The turn that an idle server takes by itself.
+    pub async fn idle_turn(&self) {
+        self.running.as_ref().unwrap().idle_turn().await;
     }
 
     pub fn next_intent(&mut self) -> IntentId {
