@@ -99,7 +99,7 @@ impl TestOffice {
         self.root(now).id()
     }
 
-    fn on_list(self, roles: &[Role], supervises: &[&str], now: u64) -> Office {
+    pub fn on_list(self, roles: &[Role], supervises: &[&str], now: u64) -> Office {
         Office {
             id: self.id.parse().unwrap(),
             name: "Office".parse().unwrap(),
