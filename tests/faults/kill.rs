@@ -20,12 +20,12 @@ use crate::stage::{CANARY, Scene, Stage, words};
 
 /// A command of a device, what it adds to the log, and what else must hold once it has succeeded.
 pub struct Step {
-    home: &'static str,
-    words: Vec<String>,
-    effect: Effect,
+    pub home: &'static str,
+    pub words: Vec<String>,
+    pub effect: Effect,
     /// Exit codes of a second run that say that nothing is to be done any more.
-    done: &'static [i32],
-    holds: fn(&Stage, &Ended),
+    pub done: &'static [i32],
+    pub holds: fn(&Stage, &Ended),
 }
 
 impl Step {
@@ -143,12 +143,17 @@ async fn killed_anywhere_in_an_append_a_case_is_founded_once() {
     play(scene, step, &agent, &[&turn[..], &["server.key_packages.claimed"]].concat()).await;
 }
 
+/// Ana adds Eva with full history: a commit and a grant.
+pub fn addition(scene: &Scene) -> Step {
+    let words = command(&["case", "add", &scene.case.to_string(), "fr-junalco/eva", "--history", "full"]);
+    let effect = Effect { exactly: &[("member.change", 1), ("disclosure", 1)], at_least: &[] };
+    Step { words, ..Step::new(ANA, &[], effect) }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_anywhere_in_a_commit_a_member_is_added_once() {
     let scene = Scene::open().await;
-    let words = command(&["case", "add", &scene.case.to_string(), "fr-junalco/eva", "--history", "full"]);
-    let effect = Effect { exactly: &[("member.change", 1), ("disclosure", 1)], at_least: &[] };
-    let step = Step { words, ..Step::new(ANA, &[], effect) };
+    let step = addition(&scene);
     let agent = ["agent.commit.prepared", "agent.commit.written", "agent.commit.kept"];
     play(scene, step, &agent, &["server.commit.applied", "server.commit.accepted"]).await;
 }
@@ -176,11 +181,16 @@ async fn killed_anywhere_in_a_leave_the_member_has_left_once() {
     play(scene, step, &["agent.act.kept"], &["server.turn.committed"]).await;
 }
 
+/// Eva, who was added with a grant, comes in touch.
+pub async fn joining(scene: &Scene) -> Step {
+    scene.add(&scene.eva, Terms::Chosen).await;
+    Step::new(EVA, &["device", "sync"], Effect::default())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_anywhere_in_a_join_the_welcome_serves_once() {
     let scene = Scene::open().await;
-    scene.add(&scene.eva, Terms::Chosen).await;
-    let step = Step::new(EVA, &["device", "sync"], Effect::default());
+    let step = joining(&scene).await;
     play(scene, step, &["agent.welcome.opened", "agent.welcome.joined", "agent.grant.kept"], &["server.welcomes.read"]).await;
 }
 
@@ -293,9 +303,8 @@ async fn killed_anywhere_in_an_audit_the_key_cosigns_on() {
     play(scene, step, &["agent.cosignature.recorded", "agent.file.written_beside"], &["server.turn.committed"]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_anywhere_in_the_making_of_a_device_it_is_made_once() {
-    let scene = Scene::open().await;
+/// A device is made: key file, state, request.
+pub fn device(scene: &Scene) -> Step {
     let request = scene.work("request");
     let init = ["device", "init", "--person", "ro-diicot/ion", "--name", "Ion", "--request", &request];
     let holds = |stage: &Stage, _: &Ended| {
@@ -304,7 +313,13 @@ async fn killed_anywhere_in_the_making_of_a_device_it_is_made_once() {
         let asked = DeviceRequest::parse(std::fs::read_to_string(stage.path("work/request")).unwrap().trim()).unwrap();
         assert_eq!(shown["device"], serde_json::json!(asked.wanted().device));
     };
-    let step = Step { holds, ..Step::new(NEW, &init, Effect::default()) };
+    Step { holds, ..Step::new(NEW, &init, Effect::default()) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_in_the_making_of_a_device_it_is_made_once() {
+    let scene = Scene::open().await;
+    let step = device(&scene);
     let agent = ["agent.state.key_written", "agent.state.database_made", "agent.state.made", "agent.request.before_writing"];
     play(scene, step, &agent, &[]).await;
 }

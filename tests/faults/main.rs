@@ -9,3 +9,4 @@ mod kill;
 mod process;
 mod random;
 mod stage;
+mod sweep;

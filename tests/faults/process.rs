@@ -22,8 +22,15 @@ pub enum Moment {
     Time(Duration),
 }
 
-fn command(moment: Option<Moment>) -> Command {
+/// Where a process was that was killed after a time.
+pub const AT_A_TIME: &str = "a random time";
+
+/// What a process finds in its environment beside what all find.
+pub type Variables = [(&'static str, PathBuf)];
+
+fn command(moment: Option<Moment>, variables: &Variables) -> Command {
     let mut command = Command::new(PROGRAM);
+    command.envs(variables.iter().cloned());
     command.env_remove("CUSTODIA_FAIL_AT").env("CUSTODIA_LOG", "error").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(Moment::Point(count)) = moment {
         command.env("CUSTODIA_FAIL_AT", format!("*:{count}"));
@@ -51,7 +58,7 @@ fn listen(stderr: ChildStderr, kill: impl Fn()) -> (Option<String>, String) {
 pub struct Ended {
     /// Its exit code; none if it was killed.
     pub code: Option<i32>,
-    /// The fail point at which it was killed.
+    /// The fail point at which it was killed, or that it was killed after a time.
     pub point: Option<String>,
     pub stdout: String,
     pub stderr: String,
@@ -64,8 +71,8 @@ impl Ended {
 }
 
 /// Runs a command of a device until it ends, or is killed at the moment.
-pub fn run(home: &Path, words: &[String], moment: Option<Moment>) -> Ended {
-    let mut command = command(moment);
+pub fn run(home: &Path, words: &[String], moment: Option<Moment>, variables: &Variables) -> Ended {
+    let mut command = command(moment, variables);
     command.args(words).arg("--home").arg(home).args(["--passphrase-fd", "0"]);
     let mut child = command.spawn().unwrap();
     // A command that asks for no passphrase may have ended already.
@@ -86,7 +93,8 @@ pub fn run(home: &Path, words: &[String], moment: Option<Moment>) -> Ended {
     }
     let (point, stderr) = listen(stderr, || child.lock().unwrap().kill().unwrap());
     let status = child.lock().unwrap().wait().unwrap();
-    Ended { code: status.code(), point, stdout: reading.join().unwrap(), stderr }
+    let by_time = (status.code().is_none() && point.is_none()).then(|| AT_A_TIME.to_owned());
+    Ended { code: status.code(), point: point.or(by_time), stdout: reading.join().unwrap(), stderr }
 }
 
 /// The server as a process. One that is killed at its moment is started again at once, this time to stay.
@@ -97,8 +105,8 @@ pub struct ServerProcess {
 
 impl ServerProcess {
     /// Starts it and waits until it listens, or until it was killed before that and runs again.
-    pub fn start(config: &Path, address: SocketAddr, moment: Option<Moment>) -> Self {
-        let mut child = serve(config, moment);
+    pub fn start(config: &Path, address: SocketAddr, moment: Option<Moment>, variables: &Variables) -> Self {
+        let mut child = serve(config, moment, variables);
         let stderr = child.stderr.take().unwrap();
         let child = Arc::new(Mutex::new(child));
         let (held, config): (_, PathBuf) = (Arc::clone(&child), config.to_owned());
@@ -111,8 +119,10 @@ impl ServerProcess {
                 held.wait().unwrap();
             };
             let (point, mut said) = listen(stderr, killed);
-            if point.is_some() || timely.load(Ordering::SeqCst) {
-                let mut again = serve(&config, None);
+            let by_time = timely.load(Ordering::SeqCst).then(|| AT_A_TIME.to_owned());
+            let point = point.or(by_time);
+            if point.is_some() {
+                let mut again = serve(&config, None, &[]);
                 let stderr = again.stderr.take().unwrap();
                 *held.lock().unwrap() = again;
                 said += &listen(stderr, || panic!("a server without a moment reached one")).1;
@@ -136,6 +146,11 @@ impl ServerProcess {
         server
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.watching.is_finished()
+    }
+
     /// Kills it; gives the fail point at which it was killed before, and what it said.
     pub fn stop(self) -> (Option<String>, String) {
         // Between the death at a fail point and the new start the old process is there, dead: the new one is killed by the second attempt.
@@ -148,7 +163,7 @@ impl ServerProcess {
     }
 }
 
-fn serve(config: &Path, moment: Option<Moment>) -> Child {
-    let mut command = command(moment);
+fn serve(config: &Path, moment: Option<Moment>, variables: &Variables) -> Child {
+    let mut command = command(moment, variables);
     command.arg("serve").arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }

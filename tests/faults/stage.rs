@@ -13,7 +13,7 @@ use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_tests::world::{Must as _, PASSPHRASE, World, case, clock, exhibit, statement};
 use tempfile::TempDir;
 
-use crate::process::{Ended, Moment, ServerProcess, run};
+use crate::process::{Ended, Moment, ServerProcess, Variables, run};
 
 /// Stands in every piece of evidence; nowhere else may it be found in clear.
 pub const CANARY: &str = "canary-7f3a-evidence-in-clear";
@@ -171,12 +171,22 @@ impl Stage {
 
     /// Starts the server on what the folder holds.
     pub fn serve(&self, moment: Option<Moment>) -> ServerProcess {
-        ServerProcess::start(&self.path("server/custodia.toml"), self.address, moment)
+        self.serve_with(moment, &[])
+    }
+
+    /// The same in an environment of its own.
+    pub fn serve_with(&self, moment: Option<Moment>, variables: &Variables) -> ServerProcess {
+        ServerProcess::start(&self.path("server/custodia.toml"), self.address, moment, variables)
     }
 
     /// Runs a command of a device.
     pub fn run(&self, home: &str, words: &[String], moment: Option<Moment>) -> Ended {
-        run(&self.home(home), words, moment)
+        self.run_with(home, words, moment, &[])
+    }
+
+    /// The same in an environment of its own.
+    pub fn run_with(&self, home: &str, words: &[String], moment: Option<Moment>, variables: &Variables) -> Ended {
+        run(&self.home(home), words, moment, variables)
     }
 
     /// Puts everything back as it was when the scene was left. Files keep their identity, without which a device's state would be a copy.
