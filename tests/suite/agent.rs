@@ -6,14 +6,17 @@ use std::fs;
 use std::path::PathBuf;
 
 use custodia_client::open::Opening;
+use custodia_client::passphrase::KeyFile;
+use custodia_client::state::{State, keys};
 use custodia_client::{Agent, AgentError, Joining};
 use custodia_core::custody::body::Terms;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::secret::Secret32;
 use custodia_tests::backends::Pair;
 use custodia_tests::on_both_pairs;
-use custodia_tests::world::{Must as _, World, case, exhibit, statement};
+use custodia_tests::world::{Must as _, PASSPHRASE, World, case, exhibit, statement};
 
 /// A folder with a file over a segment's border, an empty one and an oddly named one.
 fn evidence(world: &World, name: &str, size: usize) -> PathBuf {
@@ -199,6 +202,40 @@ async fn a_renewed_certificate_is_not_installed_while_a_case_knows_the_one_befor
     let renewed = world.offices[0].issue(&ana.device_request().unwrap(), from, 300).unwrap();
     assert!(matches!(ana.install_certificate(renewed.der()).await, Err(AgentError::NotOurCertificate(why)) if why.contains("cases")));
     add(&ana, &world, case, "still", 10).await;
+}
+
+/// What a colleague's wrong grant leaves in a closed device's state.
+async fn given_a_wrong_share(world: &World, office: usize, local: &str, case: CaseId, exhibit: ExhibitId) {
+    let paths = world.state_of(office, local);
+    let key = KeyFile::parse(&fs::read(paths.key_file()).unwrap()).unwrap().unlock(PASSPHRASE).unwrap();
+    let state = State::open(&paths, &key).await.must();
+    keys::put_granted_share(&mut *state.connection().await, case, exhibit, &Secret32::from_bytes([0; 32])).await.must();
+    state.close().await.must();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_share_from_a_colleague_does_not_stand_before_a_good_one() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let eva = world.device(1, "eva", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    let hidden = add(&ana, &world, case, "hidden", 10).await;
+    join(&luc, &ana, case, Terms::None, Vec::new()).await;
+    luc.close().await.must();
+    given_a_wrong_share(&world, 1, "luc", case, hidden).await;
+    let luc = world.reopen(1, "luc").await;
+    ana.grant_exhibits(case, &"fr-junalco/luc".parse().unwrap(), &[hidden], Purpose::Prosecution, &statement()).await.must();
+    luc.refresh(case).await.must();
+    // Which of the two is right nobody knows yet, so neither is passed on.
+    luc.sync().await.must();
+    let joining = || vec![Joining { device: eva.certificate_id().unwrap(), terms: Terms::Chosen }];
+    let early = luc.add_members(case, joining(), vec![hidden], &statement()).await;
+    assert!(matches!(&early, Err(AgentError::NotEligible(why)) if why.contains("open it once")), "{early:?}");
+    assert_eq!(view(&luc, case, hidden).await.must().len(), 10);
+    luc.add_members(case, joining(), vec![hidden], &statement()).await.must();
+    assert_eq!(eva.join_new_cases().await.must(), [case]);
+    assert_eq!(view(&eva, case, hidden).await.must().len(), 10);
 }
 
 on_both_pairs![
