@@ -490,6 +490,35 @@ async fn a_welcome_for_another_group_is_not_joined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_welcome_into_a_case_that_is_over_for_the_device_stands_in_no_way() {
+    let (world, ana, case, _) = world().await;
+    let mut luc = world.device(1, "luc", Role::Prosecutor).await;
+    world.rebind(&mut luc, 1).await;
+    ana.sync().await.must();
+    let joining = vec![custodia_client::Joining { device: luc.certificate_id().unwrap(), terms: Terms::Full }];
+    ana.add_members(case, joining, Vec::new(), &statement()).await.must();
+    // The removal comes between the Welcome and the next question.
+    let (asked, mut waiting) = tokio::sync::mpsc::unbounded_channel();
+    let (go, held) = oneshot::channel();
+    let mut held = Some(held);
+    about(&world.liars[1], "GET", "/v1/welcomes".to_owned(), move |_, answer| match held.take() {
+        Some(held) => {
+            asked.send(answer.json()["welcomes"].as_array().unwrap().len()).unwrap();
+            Told::Later(held, answer)
+        }
+        None => Told::Answer(answer),
+    });
+    let removing = async {
+        assert_eq!(waiting.recv().await, Some(1));
+        ana.remove_members(case, vec![luc.certificate_id().unwrap()], &statement()).await.must();
+        go.send(()).unwrap();
+    };
+    let (joined, ()) = tokio::join!(luc.join_new_cases(), removing);
+    assert!(joined.must().is_empty());
+    case_called(&luc, "His own").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn key_packages_of_somebody_else_or_none_add_nobody() {
     let (world, ana, case, _) = world().await;
     let luc = world.device(1, "luc", Role::Prosecutor).await;
