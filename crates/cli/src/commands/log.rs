@@ -10,7 +10,7 @@ use custodia_core::log::LogKey;
 use super::{agent_in_touch, find_case, read_text, server_card, write_new};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::{note, printable_path, say};
+use crate::terminal::{note, printable_path, say, width};
 
 /// Commands of the log.
 #[derive(Subcommand)]
@@ -56,7 +56,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 let json = serde_json::to_string(&entries).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), ""))?;
                 say(&json);
             } else {
-                say(to_table(&entries).trim_end());
+                say(to_table(&entries, width()).trim_end());
             }
             Ok(())
         }

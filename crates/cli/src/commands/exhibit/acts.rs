@@ -12,7 +12,7 @@ use super::super::{Reason, find_case};
 use super::find_exhibit;
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::{note, printable, say};
+use crate::terminal::{note, printable, say, width};
 
 /// Commands that act on an exhibit without opening it.
 #[derive(Subcommand)]
@@ -229,7 +229,7 @@ async fn show(agent: &Agent, case: CaseId, exhibit: ExhibitId, options: &DeviceO
     for derivation in derivations {
         say(&format!("derivation   {derivation}"));
     }
-    say(&format!("\n{}", to_table(&status.entries).trim_end()));
+    say(&format!("\n{}", to_table(&status.entries, width()).trim_end()));
     Ok(())
 }
 
