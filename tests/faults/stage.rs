@@ -136,7 +136,7 @@ impl Scene {
 }
 
 /// What a command changes.
-const PARTS: [&str; 3] = ["server", "devices", "work"];
+const PARTS: [&str; 4] = ["server", "devices", "offices", "work"];
 
 /// The kept world.
 pub struct Stage {

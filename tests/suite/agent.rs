@@ -5,15 +5,20 @@
 use std::fs;
 use std::path::PathBuf;
 
+use custodia_client::http::HttpError;
 use custodia_client::open::Opening;
+use custodia_client::passphrase::KeyFile;
+use custodia_client::state::{State, keys};
 use custodia_client::{Agent, AgentError, Joining};
 use custodia_core::custody::body::Terms;
 use custodia_core::custody::kind::Purpose;
+use custodia_core::finding::Status;
 use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::secret::Secret32;
 use custodia_tests::backends::Pair;
 use custodia_tests::on_both_pairs;
-use custodia_tests::world::{Must as _, World, case, exhibit, statement};
+use custodia_tests::world::{Must as _, PASSPHRASE, World, case, case_called, exhibit, statement};
 
 /// A folder with a file over a segment's border, an empty one and an oddly named one.
 fn evidence(world: &World, name: &str, size: usize) -> PathBuf {
@@ -201,6 +206,83 @@ async fn a_renewed_certificate_is_not_installed_while_a_case_knows_the_one_befor
     add(&ana, &world, case, "still", 10).await;
 }
 
+/// What a colleague's wrong grant leaves in a closed device's state.
+async fn given_a_wrong_share(world: &World, office: usize, local: &str, case: CaseId, exhibit: ExhibitId) {
+    let paths = world.state_of(office, local);
+    let key = KeyFile::parse(&fs::read(paths.key_file()).unwrap()).unwrap().unlock(PASSPHRASE).unwrap();
+    let state = State::open(&paths, &key).await.must();
+    keys::put_granted_share(&mut *state.connection().await, case, exhibit, &Secret32::from_bytes([0; 32])).await.must();
+    state.close().await.must();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_share_from_a_colleague_does_not_stand_before_a_good_one() {
+    let world = World::new().await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let eva = world.device(1, "eva", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    let hidden = add(&ana, &world, case, "hidden", 10).await;
+    join(&luc, &ana, case, Terms::None, Vec::new()).await;
+    luc.close().await.must();
+    given_a_wrong_share(&world, 1, "luc", case, hidden).await;
+    let luc = world.reopen(1, "luc").await;
+    ana.grant_exhibits(case, &"fr-junalco/luc".parse().unwrap(), &[hidden], Purpose::Prosecution, &statement()).await.must();
+    luc.refresh(case).await.must();
+    // Which of the two is right nobody knows yet, so neither is passed on.
+    luc.sync().await.must();
+    let joining = || vec![Joining { device: eva.certificate_id().unwrap(), terms: Terms::Chosen }];
+    let early = luc.add_members(case, joining(), vec![hidden], &statement()).await;
+    assert!(matches!(&early, Err(AgentError::NotEligible(why)) if why.contains("open it once")), "{early:?}");
+    assert_eq!(view(&luc, case, hidden).await.must().len(), 10);
+    luc.add_members(case, joining(), vec![hidden], &statement()).await.must();
+    assert_eq!(eva.join_new_cases().await.must(), [case]);
+    assert_eq!(view(&eva, case, hidden).await.must().len(), 10);
+}
+
+async fn who_was_removed_while_away_and_added_again_joins_anew_and_keeps_no_former_grant(pair: Pair) {
+    let world = World::on(pair).await;
+    let auditor = world.device(0, "auditor", Role::Auditor).await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    let before = add(&ana, &world, case, "before", 10).await;
+    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    view(&luc, case, before).await.must();
+    // All of this while Luc's device is not in touch.
+    ana.remove_members(case, vec![luc.certificate_id().unwrap()], &statement()).await.must();
+    let between = add(&ana, &world, case, "between", 20).await;
+    join(&luc, &ana, case, Terms::None, Vec::new()).await;
+    let after = add(&ana, &world, case, "after", 30).await;
+    assert_eq!(view(&luc, case, after).await.must().len(), 30);
+    assert!(view(&luc, case, between).await.is_err(), "what came while he was out");
+    let former = view(&luc, case, before).await;
+    assert!(matches!(&former, Err(AgentError::Http(HttpError::Refused { rule: Some(rule), .. })) if rule == "ACC-05"), "{former:?}");
+    ana.grant_exhibits(case, &"fr-junalco/luc".parse().unwrap(), &[before], Purpose::Prosecution, &statement()).await.must();
+    view(&luc, case, before).await.must();
+    // A replay comes to the same: it would say of a refusal that it cannot repeat it.
+    let report = auditor.audit(Purpose::LawfulnessCheck, &statement(), |_| {}).await.must();
+    let open: Vec<_> = report.findings.iter().filter(|finding| finding.status != Status::Passed).collect();
+    assert!(open.is_empty(), "{open:?}");
+}
+
+async fn who_was_added_and_removed_while_away_goes_on_with_other_cases(pair: Pair) {
+    let world = World::on(pair).await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let (one, other) = (case(&ana).await, case_called(&ana, "Operation Beacon").await);
+    ana.sync().await.must();
+    let joining = || vec![Joining { device: luc.certificate_id().unwrap(), terms: Terms::Full }];
+    for case in [one, other] {
+        ana.add_members(case, joining(), Vec::new(), &statement()).await.must();
+    }
+    ana.remove_members(one, vec![luc.certificate_id().unwrap()], &statement()).await.must();
+    assert_eq!(luc.join_new_cases().await.must(), [other]);
+    let own = case_called(&luc, "His own").await;
+    assert!(luc.members(own).await.must().len() == 2);
+    join(&luc, &ana, one, Terms::Full, Vec::new()).await;
+}
+
 on_both_pairs![
     what_one_office_collects_another_exports_bit_for_bit,
     removed_member_cannot_open_later_exhibit,
@@ -209,4 +291,6 @@ on_both_pairs![
     changes_by_two_members_reach_each_other_and_a_leaver_is_removed,
     a_case_without_a_recovery_device_of_its_office_is_not_founded,
     a_state_restored_from_an_older_copy_is_refused,
+    who_was_removed_while_away_and_added_again_joins_anew_and_keeps_no_former_grant,
+    who_was_added_and_removed_while_away_goes_on_with_other_cases,
 ];

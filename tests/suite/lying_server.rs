@@ -6,15 +6,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use custodia_client::http::HttpError;
+use custodia_client::announce::OfficeDesk;
+use custodia_client::http::{HttpError, ServerAddress};
 use custodia_client::open::Opening;
 use custodia_client::{Agent, AgentError};
 use custodia_core::custody::body::Terms;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::time::LogTime;
 use custodia_tests::liar::{Answer, Asked, Liar, Told};
-use custodia_tests::world::{Must as _, World, case, case_called, exhibit, statement};
+use custodia_tests::world::{Must as _, OFFICES, World, case, case_called, clock, exhibit, statement};
 use tokio::sync::oneshot;
 
 use crate::agent::{join, view};
@@ -129,6 +131,37 @@ async fn a_second_log_shown_to_one_client_is_a_fork_whichever_comes_first() {
     world.liars[0].stand_before(first);
     ana.sync().await.must();
     view(&ana, case, exhibit).await.must();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_office_holds_the_server_to_the_log_that_it_saw() {
+    let (world, ana, ..) = world().await;
+    let eva = world.device(1, "eva", Role::Prosecutor).await;
+    let (world, second) = world.second_log().await;
+    // The office of Eva is shown the second log, in which Ana's office does something else.
+    let desk = OfficeDesk::new(&ServerAddress::new(format!("http://{}", second.addr), None).unwrap(), &world.info, clock()).unwrap();
+    let enrolled = async |desk: &OfficeDesk, office: usize, local: &str| {
+        let request = world.unbound(office, local, Role::Prosecutor).await.device_request().unwrap();
+        let now = LogTime::from_millis((clock().seconds() - 60) * 1000).unwrap();
+        let certificate = world.offices[office].issue(&request, now, 300).unwrap();
+        desk.enrol(&world.offices[office], &certificate).await
+    };
+    enrolled(&desk, 1, "luc").await.must();
+    enrolled(&desk, 1, "max").await.must();
+    // The first log went another way; whoever saw the second one is not led back to it.
+    enrolled(&world.desk(), 0, "ion").await.must();
+    enrolled(&world.desk(), 0, "dan").await.must();
+    enrolled(&world.desk(), 0, "ada").await.must();
+    let kept = |office: usize| {
+        let names = fs::read_dir(world.path(&format!("offices/{}", OFFICES[office].0)))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("evidence-")).count()
+    };
+    let shown = enrolled(&world.desk(), 1, "zoe").await;
+    assert!(matches!(&shown, Err(AgentError::Misbehaved(_))), "{shown:?}");
+    assert_eq!((kept(0), kept(1)), (0, 1));
+    drop((ana, eva));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -487,6 +520,35 @@ async fn a_welcome_for_another_group_is_not_joined() {
     assert!(luc.cases().await.must().is_empty(), "nothing is half joined");
     liar.be_honest();
     assert_eq!(luc.join_new_cases().await.must().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_welcome_into_a_case_that_is_over_for_the_device_stands_in_no_way() {
+    let (world, ana, case, _) = world().await;
+    let mut luc = world.device(1, "luc", Role::Prosecutor).await;
+    world.rebind(&mut luc, 1).await;
+    ana.sync().await.must();
+    let joining = vec![custodia_client::Joining { device: luc.certificate_id().unwrap(), terms: Terms::Full }];
+    ana.add_members(case, joining, Vec::new(), &statement()).await.must();
+    // The removal comes between the Welcome and the next question.
+    let (asked, mut waiting) = tokio::sync::mpsc::unbounded_channel();
+    let (go, held) = oneshot::channel();
+    let mut held = Some(held);
+    about(&world.liars[1], "GET", "/v1/welcomes".to_owned(), move |_, answer| match held.take() {
+        Some(held) => {
+            asked.send(answer.json()["welcomes"].as_array().unwrap().len()).unwrap();
+            Told::Later(held, answer)
+        }
+        None => Told::Answer(answer),
+    });
+    let removing = async {
+        assert_eq!(waiting.recv().await, Some(1));
+        ana.remove_members(case, vec![luc.certificate_id().unwrap()], &statement()).await.must();
+        go.send(()).unwrap();
+    };
+    let (joined, ()) = tokio::join!(luc.join_new_cases(), removing);
+    assert!(joined.must().is_empty());
+    case_called(&luc, "His own").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

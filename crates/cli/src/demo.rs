@@ -31,8 +31,12 @@ pub struct Options {
 /// Runs the demo; fails if anything that it claims did not happen.
 pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
     let exhibits = evidence::gather(options.evidence.as_deref())?;
+    for left_out in &exhibits.left_out {
+        say(&format!("Left out, since it cannot be evidence: {left_out}"));
+    }
     let mut stage = Stage::open(options.keep)?;
     exhibits.write_forms(stage.folder())?;
+    stage.end_whatever_happens()?;
     let played = play(&mut stage, &exhibits).await;
     let folder = stage.close();
     match played {
@@ -47,8 +51,8 @@ pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
             return Err(failure);
         }
     }
-    if let Some(folder) = folder {
-        say(&format!("\nThe demo's folder was kept: {}", folder.display()));
+    if let Some([folder, court]) = folder {
+        say(&format!("\nThe demo's folders were kept: {}, and the court's: {}", folder.display(), court.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -161,7 +161,7 @@ fn next_of(error: &AgentError, exit: Exit) -> &'static str {
         _ => match exit {
             Exit::TryAgain => "Run the same command again; what was done is not done twice.",
             Exit::Misbehaved => {
-                "Do not go on with this server. Tell your office and an auditor; the evidence is kept in the device's state."
+                "Do not go on with this server. Tell your office and an auditor; the evidence is kept with the device's state, or in the office's folder."
             }
             _ => "",
         },

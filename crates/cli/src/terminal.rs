@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{IsTerminal as _, Read, Write as _};
 use std::path::Path;
+use std::sync::OnceLock;
 
+use custodia_client::entries::{Fit, columns, wrapped};
 use custodia_core::exhibit::path;
 
 use crate::failure::Failure;
@@ -11,10 +13,21 @@ use crate::failure::Failure;
 /// The longest passphrase that is read from a file descriptor, in bytes.
 const MAX_PASSPHRASE_BYTES: usize = 4096;
 
+/// What is done before the program ends because nobody reads on.
+static BEFORE_LEAVING: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+/// Has something done before the program ends because nobody reads on; the first to ask is heard.
+pub fn before_leaving(last: impl Fn() + Send + Sync + 'static) {
+    let _ = BEFORE_LEAVING.set(Box::new(last));
+}
+
 /// Writes a line of data to standard output; a reader that went away ends the program quietly.
 pub fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        if let Some(last) = BEFORE_LEAVING.get() {
+            last();
+        }
         std::process::exit(0);
     }
 }
@@ -77,16 +90,22 @@ fn ask(what: &str, confirm: bool) -> Result<String, Failure> {
     Ok(first)
 }
 
-/// Prints rows in columns as wide as their widest cell.
-pub fn table(head: &[&str], rows: &[Vec<String>]) {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).chain([head[column].len()]).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    say(&line(head.to_vec()));
-    for row in rows {
-        say(&line(row.iter().map(String::as_str).collect()));
+/// How many characters a line of standard output has, if it is a terminal.
+pub fn width() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(usize::from(width.0))
+}
+
+/// Writes a paragraph, each line of it after `indent`; at a terminal the lines break between words.
+pub fn say_indented(indent: &str, text: &str) {
+    let room = width().map_or(usize::MAX - 1, |width| width.saturating_sub(indent.len()).max(20));
+    for line in wrapped(text, room) {
+        say(&format!("{indent}{line}"));
     }
+}
+
+/// Prints rows in columns; at a terminal no wider than it is, as far as ids stay whole.
+pub fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    say(columns(&rows, width().map_or(Fit::Whole, Fit::Words)).trim_end());
 }

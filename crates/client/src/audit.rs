@@ -117,10 +117,6 @@ impl Agent {
         statement: &Statement,
         progress: impl Fn(AuditProgress) + Send,
     ) -> Result<AuditReport, AgentError> {
-        if !purpose.serves_log_reading() {
-            let problem = "is not one for reading the log: lawfulness-check, self-monitoring, integrity-security or criminal-proceedings";
-            return Err(AgentError::Input { what: "the purpose", problem });
-        }
         let (checkpoint, entry) = self.enter_reading(purpose, statement).await?;
         let server = device::server(&mut *self.state.connection().await).await?.ok_or(AgentError::NotBound)?;
         let reader = ReasonReader { own: self.certificate_id()?, key: SealingKeyPair::from_private(self.device.sealing.clone()) };
@@ -156,18 +152,38 @@ impl Agent {
         self.deliver_waiting().await?;
         self.sync().await?;
         let checkpoint = self.believed().await?.log.head().cloned().ok_or(AgentError::Bug)?;
-        let intent = self.sign_reading(purpose, checkpoint.size().get(), statement).await?;
+        let intent = self.sign_reading(CaseId::REGISTRY, purpose, checkpoint.size().get(), statement).await?;
         let body = to_json(&ReadLog { intent: intent.text().to_owned() })?;
         let entry = self.enter(&intent, "/v1/log/read".to_owned(), body).await?;
         Ok((checkpoint, entry))
     }
 
-    /// Signs `log.read` of `[0, to)`; its reason is sealed to the auditors competent for the own office, and to the own device.
-    async fn sign_reading(&self, purpose: Purpose, to: u64, statement: &Statement) -> Result<SignedIntent, AgentError> {
+    /// Enters that a person reads the log of an own case, and says as which record: what stands before it is what they read.
+    ///
+    /// The device itself follows its cases at every contact, and need not be asked; that somebody looks is what this accounts for.
+    ///
+    /// # Errors
+    /// A purpose that is not one of LED Art 25(2); what a rule refuses.
+    pub async fn enter_case_reading(&self, case: CaseId, purpose: Purpose, statement: &Statement) -> Result<u64, AgentError> {
+        let _turn = self.group_turn.lock().await;
+        self.deliver_waiting().await?;
+        self.sync().await?;
+        let size = self.log_size().await?;
+        let intent = self.sign_reading(case, purpose, size, statement).await?;
+        let body = to_json(&ReadLog { intent: intent.text().to_owned() })?;
+        Ok(self.enter(&intent, "/v1/log/read".to_owned(), body).await?.index)
+    }
+
+    /// Signs `log.read` of `[0, to)` of a case, or of the whole log by the registry's id; its reason is sealed to the auditors competent for the
+    /// own office, and to the own device.
+    async fn sign_reading(&self, case: CaseId, purpose: Purpose, to: u64, statement: &Statement) -> Result<SignedIntent, AgentError> {
+        if !purpose.serves_log_reading() {
+            let problem = "is not one for reading the log: lawfulness-check, self-monitoring, integrity-security or criminal-proceedings";
+            return Err(AgentError::Input { what: "the purpose", problem });
+        }
         let own = self.own_certificate().await?;
         let own_id = own.id().digest();
-        let sealing =
-            own.sealing_key().ok_or(AgentError::NotEligible("only an auditor's device, which has a sealing key, reads the log"))?;
+        let sealing = own.sealing_key().ok_or(AgentError::NotEligible("only a device that has a sealing key reads the log"))?;
         let id = IntentId::from_bytes(random());
         let origin = self.link()?.origin.clone();
         let bad = |_| AgentError::Input { what: "the reason", problem: "is blank, too long or has control characters" };
@@ -191,7 +207,7 @@ impl Agent {
         let intent = Intent {
             origin,
             id,
-            case: CaseId::REGISTRY,
+            case,
             exhibit: None,
             purpose: Some(purpose),
             recipients: Vec::new(),

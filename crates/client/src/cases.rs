@@ -33,7 +33,7 @@ use crate::state::acts::OutboxRow;
 use crate::state::keys::{CaseFile, Standing};
 use crate::state::{self, acts, keys};
 
-pub use membership::{Joining, MemberRow};
+pub use membership::{Joining, MemberRow, MemberStanding};
 
 /// A case to be founded.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 //!
 //! An entry is made only from a record whose intent's signature was verified. Whether the act was allowed, the outcome and the findings say.
 
+mod columns;
 mod output;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use custodia_core::identity::{Certificate, CertificateId, Registry};
 use custodia_core::ids::{CaseId, ExhibitId, OfficeId, PersonId};
 use custodia_core::time::{ClaimedTime, LogTime};
 
+pub use columns::{Fit, columns, wrapped};
 pub use output::{to_csv, to_table};
 
 /// What the actor stated, as far as this reader can read it.

@@ -3,7 +3,7 @@
 //! It decides nothing: whether a request is to be granted is for the officer who compared its fingerprint.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use custodia_core::identity::{Country, DeviceRequest, RootCertificate, ShownName, UnverifiedCertificate, UnverifiedTrustList};
 use custodia_core::ids::OfficeId;
@@ -76,6 +76,7 @@ pub struct NewOffice {
 pub struct Office {
     key: SigningKey,
     root: RootCertificate,
+    directory: PathBuf,
 }
 
 impl Office {
@@ -92,7 +93,7 @@ impl Office {
             io::ErrorKind::AlreadyExists => OfficeError::Exists,
             _ => OfficeError::File(error),
         })?;
-        Ok(Self { key, root })
+        Ok(Self { key, root, directory: directory.to_owned() })
     }
 
     /// Opens the office in `directory`.
@@ -102,7 +103,12 @@ impl Office {
     pub fn open(directory: &Path, passphrase: &str) -> Result<Self, OfficeError> {
         let text = durable_file::read(&directory.join(KEY_FILE), key_file::MAX_BYTES).map_err(OfficeError::File)?;
         let (root, key) = OfficeKeyFile::parse(&text)?.open(passphrase)?;
-        Ok(Self { key, root })
+        Ok(Self { key, root, directory: directory.to_owned() })
+    }
+
+    /// Where its files lie.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The root certificate, which others put on a trust list.

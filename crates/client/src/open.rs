@@ -23,7 +23,7 @@ use custodia_core::digest::Blake3Digest;
 use custodia_core::dossier::names_its_source;
 use custodia_core::exhibit::cobblestone::HEADER_LEN;
 use custodia_core::exhibit::file_digest::FileDigester;
-use custodia_core::exhibit::keys::{ExhibitKey, ExhibitKeyCommitment, ReleaseShare, ReleaseShareCommitment};
+use custodia_core::exhibit::keys::{ExhibitKey, ExhibitKeyCommitment, GroupShare, ReleaseShare, ReleaseShareCommitment};
 use custodia_core::exhibit::manifest::{CommittedManifest, FileEntry, ManifestCommitment, open_sealed};
 use custodia_core::exhibit::segment::{ObjectListDigest, Segment, SegmentIndex, SegmentPlan};
 use custodia_core::exhibit::{AwsLcCipher, ExhibitError};
@@ -39,7 +39,7 @@ use crate::http::{Http, HttpError, to_json};
 use crate::log_view::{Entry, Misbehaviour};
 use crate::reasons::Statement;
 use crate::seal::object_path;
-use crate::state::{State, acts, head, intake};
+use crate::state::{State, acts, head, intake, keys};
 
 pub use export::{ExportError, ExportedFile};
 
@@ -104,7 +104,10 @@ impl Agent {
         let collection = self.collection(exhibit).await?;
         let seen = self.chain_seen(exhibit).await?;
         let intent = self.sign_opening((case, exhibit, seen), opening, purpose, statement).await?;
-        let group = self.group_share(case, &row).await?.ok_or(AgentError::NoKey(exhibit))?;
+        let shares = self.group_shares(case, &row).await?;
+        if shares.is_empty() {
+            return Err(AgentError::NoKey(exhibit));
+        }
         acts::insert(&mut *self.state.connection().await, &intent).await?;
         fail_point!("agent.opening.kept");
         let (released, entry) = self.released(&intent).await?;
@@ -112,8 +115,7 @@ impl Agent {
         let objects = self.keeping_evidence(objects.map_err(AgentError::from)).await?;
         let release = check_share(&collection, exhibit, &released);
         let release = self.keeping_evidence(release.map_err(AgentError::from)).await?;
-        let key = ExhibitKey::derive(&group, &release, exhibit);
-        ExhibitKeyCommitment::from_digest(collection.exhibit_key_commitment).check(exhibit, &key)?;
+        let key = self.settle_key(exhibit, shares, &release, &ExhibitKeyCommitment::from_digest(collection.exhibit_key_commitment)).await?;
 
         let http = self.link()?.http.clone();
         let sealed = named_object(&http, case, exhibit, collection.manifest_object).await?;
@@ -133,6 +135,30 @@ impl Agent {
         intake::put_exhibit(&mut *self.state.connection().await, exhibit, case, title, Some(manifest.json())).await?;
         fail_point!("agent.opening.opened");
         Ok(OpenedExhibit { case, exhibit, state: Arc::clone(&self.state), http, key: Arc::new(key), plan, manifest, objects, entry })
+    }
+
+    /// The exhibit's key: of several group shares that colleagues granted, the one that makes the key which was committed to. The others go.
+    async fn settle_key(
+        &self,
+        exhibit: ExhibitId,
+        shares: Vec<GroupShare>,
+        release: &ReleaseShare,
+        commitment: &ExhibitKeyCommitment,
+    ) -> Result<ExhibitKey, AgentError> {
+        let several = shares.len() > 1;
+        let mut unfit = AgentError::NoKey(exhibit);
+        for share in shares {
+            let key = ExhibitKey::derive(&share, release, exhibit);
+            match commitment.check(exhibit, &key) {
+                Ok(()) if several => {
+                    keys::settle_granted_share(&mut *self.state.connection().await, exhibit, share.secret()).await?;
+                    return Ok(key);
+                }
+                Ok(()) => return Ok(key),
+                Err(error) => unfit = error.into(),
+            }
+        }
+        Err(unfit)
     }
 
     /// Sends an opening, already written down, and verifies its receipt.

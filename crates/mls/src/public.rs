@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 
+use custodia_core::digest::Sha256Digest;
 use custodia_core::group::facts::{CommitFacts, Epoch, GroupId, LeafFacts};
 use custodia_core::group::rules;
 use openmls::group::{ProposalStore, PublicGroup, StagedCommit};
@@ -23,14 +24,16 @@ pub const MAX_BLOB_LEN: usize = 64 * 1024 * 1024;
 ///
 /// ```text
 /// blob: size  field
-///          1  version, 1
+///          1  version, 2
 ///         20  group id
 ///          4  number of rows (u32)
 ///        then, sorted by key, for each row:
 ///          4  length of key (u32), key
 ///          4  length of value (u32), value
+///         32  SHA-256 of everything before
 /// ```
-/// Keys and values are OpenMLS 0.9's own (`openmls_memory_storage` 0.6): the blob is private to a server and no exchange format.
+/// Keys and values are OpenMLS 0.9's own (`openmls_memory_storage` 0.6): the blob is private to a server and no exchange format. OpenMLS panics on
+/// some damaged values, so damage is noticed before it reads them.
 #[derive(Debug)]
 pub struct FollowedGroup {
     id: GroupId,
@@ -48,7 +51,7 @@ pub struct CheckedCommit {
 }
 
 impl FollowedGroup {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     /// Begins to follow a group from its founder's signed `GroupInfo` with the one-leaf tree.
     ///
@@ -100,6 +103,8 @@ impl FollowedGroup {
                 out.extend(part);
             }
         }
+        let digest = Sha256Digest::of(&[&out]);
+        out.extend(digest.as_bytes());
         out
     }
 
@@ -194,7 +199,9 @@ fn length(len: usize) -> [u8; 4] {
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn parse_blob(blob: &[u8]) -> Option<(GroupId, Rows)> {
-    let (version, rest) = blob.split_first()?;
+    let (content, digest) = blob.split_last_chunk::<32>()?;
+    (Sha256Digest::of(&[content]).as_bytes() == digest).then_some(())?;
+    let (version, rest) = content.split_first()?;
     let (id, rest) = rest.split_first_chunk::<{ GroupId::LEN }>()?;
     let (count, mut rest) = rest.split_first_chunk::<4>()?;
     (*version == FollowedGroup::VERSION).then_some(())?;

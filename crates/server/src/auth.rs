@@ -18,7 +18,7 @@ use custodia_core::time::LogTime;
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
 
-use crate::error::Refusal;
+use crate::error::{REVOKED, Refusal};
 use crate::http::Shared;
 use crate::store::devices;
 use crate::vault::Vault;
@@ -133,7 +133,7 @@ const fn standing_text(standing: Standing) -> &'static str {
     match standing {
         Standing::Good => "it is",
         Standing::Unknown => "nobody enrolled it",
-        Standing::Revoked(_) => "it was revoked",
+        Standing::Revoked(_) => REVOKED,
         Standing::OfficeRemoved => "its office is not on the trust list",
         Standing::RootNotInForce => "the root that issued it is not in force",
         Standing::RoleWithdrawn => "its office may no longer certify its role",

@@ -180,10 +180,13 @@ impl ServerConfig {
     fn problems(&self, text: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut report = |key: &str, message: String, next: &str| {
-            let last = key.rsplit('.').next().unwrap_or(key);
-            let line = text.lines().position(|line| line.trim_start().starts_with(last)).map(|at| at + 1);
-            problems.push(Problem { line, key: key.to_owned(), message, next: next.to_owned() });
+            problems.push(Problem { line: line_of(text, key), key: key.to_owned(), message, next: next.to_owned() });
         };
+        if let Some(wrong) = self.authorities.iter().find(|name| name.is_empty() || name.contains(|c: char| c == '/' || c.is_whitespace()))
+        {
+            let next = "Write what clients put into `Host`: a name, and the port if it is not the usual one.";
+            report("authorities", format!("{wrong:?} is not a host"), next);
+        }
         let database = &self.data.database;
         if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| database.starts_with(scheme)) {
             let next = "Write sqlite: and the path of a file, or postgres://user@host/database.";
@@ -223,6 +226,38 @@ impl ServerConfig {
         problems
     }
 
+    /// What else is wrong once the machine is looked at: TLS and the keys of the bucket, which must be there before a log begins. What
+    /// [`Server::init`](crate::Server::init) makes (database, log key, head file, folders) is not asked for.
+    pub fn problems_on_this_machine(&self, text: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut report = |key: &str, message: String, next: &str| {
+            problems.push(Problem { line: line_of(text, key), key: key.to_owned(), message, next: next.to_owned() });
+        };
+        if let Some(tls) = &self.tls {
+            let readable = |path: &Path| std::fs::File::open(path).err().map(|error| format!("{}: {error}", path.display()));
+            match (readable(&tls.certificate), readable(&tls.key)) {
+                (None, None) => {
+                    if let Err(error) = crate::tls::load(tls) {
+                        report("tls.certificate", error.to_string(), "Name a certificate chain and its own private key, both as PEM.");
+                    }
+                }
+                (certificate, key) => {
+                    for (name, problem) in [("tls.certificate", certificate), ("tls.key", key)] {
+                        if let Some(problem) = problem {
+                            report(name, problem, "Check the path and its permissions.");
+                        }
+                    }
+                }
+            }
+        }
+        if let StoreConfig::S3(S3Config { credentials: Some(path), .. }) = &self.store
+            && let Err(error) = std::fs::File::open(path)
+        {
+            report("store.s3.credentials", format!("{}: {error}", path.display()), "Check the path and its permissions.");
+        }
+        problems
+    }
+
     /// Folders in which no key-encryption key may lie: the one of the objects and the one of the database.
     pub(crate) fn kek_neighbours(&self) -> Vec<PathBuf> {
         let objects = match &self.store {
@@ -247,6 +282,21 @@ impl ServerConfig {
             None => self.data.database.clone(),
         }
     }
+}
+
+/// The line in which a key such as `tls.key` stands, counted from 1.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut within = "";
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            within = header.trim();
+        } else if within == section && line.split('=').next().is_some_and(|left| left.trim() == name) {
+            return Some(number + 1);
+        }
+    }
+    None
 }
 
 /// Whether a database's address holds a password: `user:password@`, or `password=` behind the question mark.

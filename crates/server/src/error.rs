@@ -63,6 +63,9 @@ impl From<StoreError> for StartError {
     }
 }
 
+/// Why a revoked device's certificate does not count.
+pub(crate) const REVOKED: &str = "it was revoked";
+
 /// Why a request was not done; each answers one code of the contract.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -205,7 +208,7 @@ impl Refusal {
     }
 
     /// What to do next.
-    const fn next(&self) -> &'static str {
+    fn next(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "Correct the request; sending it again as it is will not help.",
             Self::TooLarge(_) => "Send less at one time.",
@@ -213,6 +216,9 @@ impl Refusal {
             Self::ClockSkew { .. } => "Set the clock that is wrong, then sign and send it again; if it is the server's, tell the operator.",
             Self::Replayed => "Sign the request again with a fresh nonce.",
             Self::UnknownDevice => "Ask your office to enrol this device.",
+            Self::NotInGoodStanding { standing: REVOKED, .. } => {
+                "Revoked is for ever. Ask your office to enrol another device; a colleague of the case, or the recovery device, gives that one access."
+            }
             Self::NotInGoodStanding { .. } => "Ask your office for a new certificate.",
             Self::Rule { .. } => "Read the rule in docs/RULES.md; if you think that it does not apply, ask your office.",
             Self::NotFound(_) => "Check the identifier; if it is right, ask a member of the case.",

@@ -18,7 +18,8 @@ use custodia_core::digest::Sha256Digest;
 use custodia_core::dossier::registry::{self, RegistryAt};
 use custodia_core::dossier::{Index, VERSION, paths};
 use custodia_core::finding::{Finding, Status, Verdict};
-use custodia_core::log::{InclusionProof, NodeHash, SignedCheckpoint, VerifiedCheckpoint};
+use custodia_core::log::policy::PolicyWitness;
+use custodia_core::log::{InclusionProof, NodeHash, SignedCheckpoint, VerifiedCheckpoint, VerifierKey};
 use custodia_core::strict_json;
 
 use archive::{Archive, ArchiveError};
@@ -75,9 +76,14 @@ pub fn verify<R: Read + Seek>(dossier: R, trust: &Trust) -> Result<Report, Archi
         check_exhibits(&mut archive, &bag, index, checkpoint, &registry, &mut report)?;
     }
     report.index = index;
-    // A dossier of digests says so itself; that its files were not compared does not stand in its way.
-    report.verdict = Verdict::of(&report.findings, |finding| finding.check != "EXH-02");
+    report.verdict = Verdict::of(&report.findings, is_demanded);
     Ok(report)
+}
+
+/// Whether a check that was not made stands in the way of PASSED. A dossier of digests says itself that it has no files to compare; cosigners
+/// beyond the quorum and time stamps are demanded by no policy of this version, and listed so that nobody takes them for checked.
+fn is_demanded(finding: &Finding) -> bool {
+    !matches!(finding.check.as_str(), "EXH-02" | "LOG-04" | "LOG-05")
 }
 
 /// The one member that tells a newer format.
@@ -154,27 +160,49 @@ fn check_checkpoint<R: Read + Seek>(
         format!("checkpoint of {size} records"),
         "it is signed by the log's key that this verifier pins",
     ));
+    check_cosignatures(trust, &checkpoint, report);
+    let text = "no time stamp is demanded, and none was looked for: times are the log's own statement, kept in order by its chain";
+    report.findings.push(Finding::not_checked("LOG-05", "time stamps", text));
+    Ok(Some(checkpoint))
+}
+
+/// LOG-03, the quorum that the policy demands, and LOG-04, the cosignatures beyond it.
+fn check_cosignatures(trust: &Trust, checkpoint: &VerifiedCheckpoint, report: &mut Report) {
     let Some(policy) = &trust.policy else {
         let text = "completeness not attested: the trust file's policy demands no cosignature, so nobody but the log vouches for it";
         report.findings.push(Finding::not_checked("LOG-03", "policy", text));
-        return Ok(Some(checkpoint));
+        report.findings.extend(strangers(checkpoint, &[]));
+        return;
     };
-    report.findings.push(match policy.cosignatures(&checkpoint) {
-        Err(error) => Finding::failed("LOG-03", paths::CHECKPOINT, error.to_string()),
-        Ok(cosignatures) => {
-            report.cosigners = cosignatures.iter().map(|cosignature| cosignature.key().name().to_string()).collect();
-            if policy.quorum_met(&cosignatures) {
-                Finding::passed("LOG-03", report.cosigners.join(", "), "the cosignatures that the policy demands are there")
-            } else {
-                Finding::not_checked(
-                    "LOG-03",
-                    "policy",
-                    "completeness not attested: the cosignatures that the policy demands are not there",
-                )
-            }
+    let cosignatures = match policy.cosignatures(checkpoint) {
+        Ok(cosignatures) => cosignatures,
+        Err(error) => {
+            report.findings.push(Finding::failed("LOG-03", paths::CHECKPOINT, error.to_string()));
+            return;
         }
+    };
+    report.cosigners = cosignatures.iter().map(|cosignature| cosignature.key().name().to_string()).collect();
+    report.findings.push(if policy.quorum_met(&cosignatures) {
+        Finding::passed("LOG-03", report.cosigners.join(", "), "the cosignatures that the policy demands are there")
+    } else {
+        let text = "completeness not attested: the cosignatures that the policy demands are not there";
+        Finding::not_checked("LOG-03", "policy", text)
     });
-    Ok(Some(checkpoint))
+    let missing = policy.witnesses().iter().filter(|known| cosignatures.iter().all(|found| *found.key() != known.key));
+    report.findings.extend(missing.map(|witness| {
+        let text = "the policy names it, and it did not cosign this checkpoint";
+        Finding::not_checked("LOG-04", witness.key.name().to_string(), text)
+    }));
+    report.findings.extend(strangers(checkpoint, policy.witnesses()));
+}
+
+/// Signature lines of the checkpoint by keys that the trust file does not name.
+fn strangers(checkpoint: &VerifiedCheckpoint, known: &[PolicyWitness]) -> Vec<Finding> {
+    let log = checkpoint.log_key().verifier_key();
+    let keys: Vec<&VerifierKey> = known.iter().map(|witness| witness.key.verifier_key()).chain([log]).collect();
+    let lines = checkpoint.note().signatures().iter().filter(|line| !keys.iter().any(|key| key.is_named_by(line)));
+    let text = "the checkpoint bears its signature, and the trust file does not name its key: it counts for nothing";
+    lines.map(|line| Finding::not_checked("LOG-04", line.name().to_string(), text)).collect()
 }
 
 fn check_registry<R: Read + Seek>(
@@ -252,9 +280,7 @@ impl Report {
         let of = |status: Status| self.findings.iter().find(move |finding| finding.status == status);
         match self.verdict {
             Verdict::Passed => None,
-            Verdict::Indeterminate => {
-                self.findings.iter().find(|finding| finding.status == Status::NotChecked && finding.check != "EXH-02")
-            }
+            Verdict::Indeterminate => self.findings.iter().find(|finding| finding.status == Status::NotChecked && is_demanded(finding)),
             Verdict::Failed => of(Status::Failed),
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use custodia_core::custody::body::{Body, Disclosure};
 use custodia_core::custody::record::Outcome;
+use custodia_core::exhibit::intake::Intake;
 use custodia_core::exhibit::path;
 use custodia_core::finding::{Finding, Status, Verdict};
 
@@ -44,6 +45,11 @@ impl Report {
                 index.by,
                 printable(&index.recipients.join(", "))
             );
+            for withheld in &index.withheld {
+                let exhibit =
+                    withheld.exhibit.map_or_else(|| "an exhibit that is not named".to_owned(), |exhibit| format!("exhibit {exhibit}"));
+                let _ = writeln!(text, "Withheld: {exhibit}, on the ground: {}", printable(&withheld.ground));
+            }
         }
         for exhibit in &self.exhibits {
             exhibit.write(&mut text);
@@ -89,6 +95,9 @@ impl ExhibitReport {
         if let Some(manifest) = &self.manifest {
             let intake = manifest.intake();
             let _ = writeln!(text, "  {}  {}", printable(intake.exhibit_number.as_str()), printable(intake.title.as_str()));
+            for line in origin(intake) {
+                let _ = writeln!(text, "    {}", printable(&line));
+            }
             for file in manifest.files() {
                 let digests = file.digests();
                 let _ = writeln!(text, "    {:>12} bytes  SHA-256 {}  {}", digests.size, digests.sha256, path::display(file.raw_path()));
@@ -109,6 +118,42 @@ impl ExhibitReport {
             "custody": self.acts.iter().map(ReportedAct::to_json).collect::<Vec<_>>(),
         })
     }
+}
+
+/// Where an exhibit comes from, as the intake states it: what the defence asks first.
+fn origin(intake: &Intake) -> Vec<String> {
+    let (collected, acquisition, basis) = (&intake.collected, &intake.acquisition, &intake.legal_basis);
+    let mut from: Vec<String> = intake.source.person.iter().map(|person| person.as_str().to_owned()).collect();
+    from.extend(intake.source.device.as_ref().map(|device| {
+        let serial = device.serial.as_ref().map_or_else(String::new, |serial| format!(", serial {}", serial.as_str()));
+        let clock = device.clock_deviation_seconds.map_or_else(String::new, |seconds| format!(", its clock {seconds:+} s off"));
+        format!("{} {}{serial}{clock}", device.make.as_str(), device.model.as_str())
+    }));
+    let tool = acquisition.tool.as_ref().map_or_else(String::new, |tool| {
+        format!(", with {} {}", tool.as_str(), acquisition.tool_version.as_ref().map_or("", |version| version.as_str()))
+            .trim_end()
+            .to_owned()
+    });
+    let blocker = acquisition.write_blocker.as_ref().map_or_else(String::new, |blocker| format!(", write blocker {}", blocker.as_str()));
+    let until = basis.valid_to.as_ref().map_or_else(String::new, |until| format!(" to {until}"));
+    vec![
+        format!(
+            "collected by {}, {}, at {}, from {}",
+            collected.by.as_str(),
+            collected.at.as_str(),
+            collected.place.as_str(),
+            from.join("; ")
+        ),
+        format!("acquired by {}{tool}{blocker}", acquisition.method.as_str()),
+        format!(
+            "legal basis {} {}, {} ({}), valid from {}{until}",
+            basis.kind.as_str(),
+            basis.identifier.as_str(),
+            basis.authority.as_str(),
+            String::from(basis.state),
+            basis.valid_from
+        ),
+    ]
 }
 
 impl ReportedAct {

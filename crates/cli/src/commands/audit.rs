@@ -1,5 +1,6 @@
 //! `custodia audit`: a replay of the whole log by an auditor, its answers, and the cosignature after a clean one.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,13 +9,13 @@ use custodia_client::audit::AuditorKey;
 use custodia_client::entries::{EntryFilter, to_csv, to_table};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::finding::Status;
-use custodia_core::ids::{CaseId, ExhibitId, PersonId};
+use custodia_core::ids::PersonId;
 use custodia_core::time::{ClaimedTime, LogTime};
 
 use super::{COST, Reason, agent_in_touch, clock};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::{note, passphrase, printable, say};
+use crate::terminal::{note, passphrase, printable, say, width};
 
 /// Options of `custodia audit`.
 #[derive(Args)]
@@ -31,12 +32,12 @@ pub struct Options {
     /// Only entries of this person (office/person).
     #[arg(long)]
     person: Option<PersonId>,
-    /// Only entries of this exhibit.
+    /// Only entries of this exhibit: its id or the beginning of it.
     #[arg(long)]
-    exhibit: Option<ExhibitId>,
-    /// Only entries of this case.
+    exhibit: Option<String>,
+    /// Only entries of this case: its id or the beginning of it.
     #[arg(long)]
-    case: Option<CaseId>,
+    case: Option<String>,
     /// Only entries from this time on (RFC 3339).
     #[arg(long)]
     from: Option<String>,
@@ -73,6 +74,21 @@ fn millis(text: Option<&str>) -> Result<Option<LogTime>, Failure> {
     time.map(Some).ok_or_else(|| Failure::usage("the time lies before 1970", ""))
 }
 
+/// The one id among those of the log that begins so.
+fn begun<Id: ToString + Ord + Copy>(text: Option<&str>, what: &str, ids: impl Iterator<Item = Id>) -> Result<Option<Id>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let found: BTreeSet<Id> = ids.filter(|id| id.to_string().starts_with(text)).collect();
+    match (found.first(), found.len()) {
+        (Some(id), 1) => Ok(Some(*id)),
+        (None, _) => Err(Failure::new(
+            Exit::NotFound,
+            format!("no record concerns the {what} {}", printable(text)),
+            "The reading itself is entered.",
+        )),
+        _ => Err(Failure::usage(format!("{} begins the ids of several {what}s", printable(text)), "Give more of it.")),
+    }
+}
+
 /// Replays, answers, and cosigns if asked; exit code 3 if a check does not hold.
 pub async fn run(options: Options, device: &DeviceOptions) -> Result<ExitCode, Failure> {
     if let Some(Command::Key { folder, name }) = options.command {
@@ -84,23 +100,27 @@ pub async fn run(options: Options, device: &DeviceOptions) -> Result<ExitCode, F
     }
     let missing = || Failure::usage("reading the log needs --purpose and --reason", "Both are entered in the log.");
     let (purpose, reason) = (options.purpose.ok_or_else(missing)?, options.reason.ok_or_else(missing)?);
-    let filter = EntryFilter {
-        person: options.person,
-        exhibit: options.exhibit,
-        case: options.case,
-        from: millis(options.from.as_deref())?,
-        to: millis(options.to.as_deref())?,
-        kind: None,
-    };
+    let (from, to) = (millis(options.from.as_deref())?, millis(options.to.as_deref())?);
     let agent = agent_in_touch(device).await?;
     let report = agent.audit(purpose, &Reason { reason, reference: None }.into(), |_| {}).await?;
+    let filter = EntryFilter {
+        person: options.person,
+        exhibit: begun(options.exhibit.as_deref(), "exhibit", report.entries.iter().filter_map(|entry| entry.exhibit))?,
+        case: begun(options.case.as_deref(), "case", report.entries.iter().map(|entry| entry.case))?,
+        from,
+        to,
+        kind: None,
+    };
     let entries = filter.select(&report.entries);
     if device.json {
         say(&report.to_json(&entries).to_string());
     } else if options.csv {
         say(to_csv(&entries).trim_end());
     } else {
-        say(to_table(&entries).trim_end());
+        say(to_table(&entries, width()).trim_end());
+    }
+    if entries.len() < report.entries.len() {
+        note(&format!("{} of {} entries are what was asked for.", entries.len(), report.entries.len()));
     }
     for finding in report.findings.iter().filter(|finding| finding.status != Status::Passed) {
         let mark = if finding.status == Status::Failed { "FAILED     " } else { "not checked" };

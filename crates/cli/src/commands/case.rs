@@ -6,8 +6,9 @@ use custodia_client::{Agent, Joining, NewCase};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::text::CalendarDate;
-use custodia_core::ids::{CaseId, ExhibitId, PersonId};
+use custodia_core::ids::{CaseId, PersonId};
 
+use super::exhibit::find_exhibit;
 use super::{Reason, agent_in_touch, find_case};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
@@ -57,9 +58,9 @@ pub enum Command {
         /// What they may open of what came before.
         #[arg(long, value_enum)]
         history: History,
-        /// An exhibit that they may open, with --history chosen.
+        /// An exhibit that they may open, with --history chosen: its id or the beginning of it.
         #[arg(long = "exhibit", value_name = "EXHIBIT")]
-        exhibits: Vec<ExhibitId>,
+        exhibits: Vec<String>,
         #[command(flatten)]
         reason: Reason,
     },
@@ -112,7 +113,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 ));
             }
             let devices = agent.devices().await?;
-            let joining: Vec<Joining> = devices
+            let mut joining: Vec<Joining> = devices
                 .iter()
                 .filter(|device| *device.person() == person)
                 .map(|device| Joining { device: device.id().digest(), terms })
@@ -125,12 +126,18 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 ));
             }
             agent.refresh(case).await?;
+            // A person may be a member with one device and get another.
             let members = agent.members(case).await?;
-            if joining.iter().all(|one| members.iter().any(|member| member.certificate == one.device)) {
+            joining.retain(|one| members.iter().all(|member| member.certificate != one.device));
+            if joining.is_empty() {
                 note(&format!("{person} is a member already; nothing was done."));
                 return Ok(());
             }
-            agent.add_members(case, joining, exhibits, &reason.into()).await?;
+            let mut chosen = Vec::with_capacity(exhibits.len());
+            for exhibit in &exhibits {
+                chosen.push(find_exhibit(&agent, case, exhibit).await?);
+            }
+            agent.add_members(case, joining, chosen, &reason.into()).await?;
             note(&format!("{person} is a member."));
             Ok(())
         }
@@ -179,13 +186,13 @@ async fn list(agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
         return Ok(());
     }
     let row = |case: &custodia_client::CaseSummary| {
-        vec![
+        [
             case.id.to_string(),
             format!("{:?}", case.standing).to_lowercase(),
             case.title.as_deref().map_or_else(|| "(title not readable here)".to_owned(), printable),
         ]
     };
-    table(&["CASE", "STANDING", "TITLE"], &cases.iter().map(row).collect::<Vec<_>>());
+    table(["CASE", "STANDING", "TITLE"], cases.iter().map(row).collect());
     Ok(())
 }
 
@@ -204,7 +211,10 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
     if options.json {
         let rows: Vec<_> = members
             .iter()
-            .map(|member| serde_json::json!({"person": member.person, "role": member.role.as_str(), "device": member.label, "certificate": member.certificate}))
+            .map(|member| {
+                let (role, standing) = (member.role.as_str(), member.standing);
+                serde_json::json!({"person": member.person, "role": role, "standing": standing, "device": member.label, "certificate": member.certificate})
+            })
             .collect();
         let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows});
         say(&shown.to_string());
@@ -219,8 +229,14 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
         say(&format!("its restricted part {}", named(part)));
     }
     let row = |member: &custodia_client::MemberRow| {
-        vec![member.person.to_string(), member.role.to_string(), printable(&member.label), member.certificate.to_string()[..16].to_owned()]
+        [
+            member.person.to_string(),
+            member.role.to_string(),
+            member.standing.as_str().to_owned(),
+            printable(&member.label),
+            member.certificate.to_string()[..16].to_owned(),
+        ]
     };
-    table(&["MEMBER", "ROLE", "DEVICE", "CERTIFICATE"], &members.iter().map(row).collect::<Vec<_>>());
+    table(["MEMBER", "ROLE", "STANDING", "DEVICE", "CERTIFICATE"], members.iter().map(row).collect());
     Ok(())
 }

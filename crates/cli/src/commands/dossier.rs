@@ -6,8 +6,8 @@ use clap::Subcommand;
 use custodia_client::dossier::NewDossier;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::dossier::{Files, Withheld};
-use custodia_core::ids::ExhibitId;
 
+use super::exhibit::find_exhibit;
 use super::{Reason, agent_in_touch, find_case, read_text};
 use crate::DeviceOptions;
 use crate::failure::Failure;
@@ -20,9 +20,9 @@ pub enum Command {
     Make {
         /// The case: id, the beginning of it, or title.
         case: String,
-        /// The exhibits' ids.
+        /// The exhibits' ids or the beginnings of them.
         #[arg(required = true)]
-        exhibits: Vec<ExhibitId>,
+        exhibits: Vec<String>,
         /// The file to write.
         #[arg(long)]
         to: PathBuf,
@@ -56,9 +56,13 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
         Command::Make { case, exhibits, to, recipients, purpose, digests_only, withheld, reason } => {
             let agent = agent_in_touch(options).await?;
             let case = find_case(&agent, &case).await?;
+            let mut chosen = Vec::with_capacity(exhibits.len());
+            for exhibit in &exhibits {
+                chosen.push(find_exhibit(&agent, case, exhibit).await?);
+            }
             let new = NewDossier {
                 case,
-                exhibits,
+                exhibits: chosen,
                 recipients,
                 purpose,
                 statement: reason.into(),

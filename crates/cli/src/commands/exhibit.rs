@@ -218,7 +218,8 @@ fn refuse_existing(target: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn find_exhibit(agent: &Agent, case: CaseId, text: &str) -> Result<ExhibitId, Failure> {
+/// Finds an exhibit of a case by its id or the beginning of it.
+pub async fn find_exhibit(agent: &Agent, case: CaseId, text: &str) -> Result<ExhibitId, Failure> {
     let known: Vec<ExhibitId> = match agent.exhibits(case).await {
         Ok(rows) => rows.iter().map(|row| row.exhibit).collect(),
         // Whoever was removed may still know an exhibit; the attempt is for the server to refuse and for the log to hold.
@@ -250,9 +251,9 @@ async fn list(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
     let cells = |row: &custodia_client::ExhibitRow| {
         let title = title(row.exhibit).map_or_else(|| "(not opened on this device)".to_owned(), |title| printable(&title));
         let state = format!("{:?}{}", row.state, if row.held { ", held" } else { "" }).to_lowercase();
-        vec![row.exhibit.to_string(), state, format!("{:?}", row.handling), row.index.to_string(), row.sealed_bytes.to_string(), title]
+        [row.exhibit.to_string(), state, format!("{:?}", row.handling), row.index.to_string(), row.sealed_bytes.to_string(), title]
     };
-    table(&["EXHIBIT", "STATE", "HANDLING", "RECORD", "SEALED BYTES", "TITLE"], &rows.iter().map(cells).collect::<Vec<_>>());
+    table(["EXHIBIT", "STATE", "HANDLING", "RECORD", "SEALED BYTES", "TITLE"], rows.iter().map(cells).collect());
     Ok(())
 }
 

@@ -4,24 +4,32 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use custodia_client::entries::{EntryFilter, to_table};
-use custodia_client::verify_proof;
+use custodia_client::{Statement, verify_proof};
+use custodia_core::custody::kind::Purpose;
 use custodia_core::log::LogKey;
 
+use super::exhibit::find_exhibit;
 use super::{agent_in_touch, find_case, read_text, server_card, write_new};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::{note, printable_path, say};
+use crate::terminal::{note, printable_path, say, width};
 
 /// Commands of the log.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Show who did what, when and why in a case of yours.
+    /// Show who did what, when and why in a case of yours. That you read it is itself entered.
     Show {
         /// The case: id, the beginning of it, or title.
         case: String,
-        /// Only this exhibit.
+        /// Only this exhibit: its id or the beginning of it.
         #[arg(long)]
-        exhibit: Option<custodia_core::ids::ExhibitId>,
+        exhibit: Option<String>,
+        /// Why the log is read: lawfulness-check, self-monitoring, integrity-security or criminal-proceedings.
+        #[arg(long)]
+        purpose: Purpose,
+        /// Why: sealed to the auditors.
+        #[arg(long)]
+        reason: String,
     },
     /// Write a proof that the log holds a record (C2SP tlog-proof).
     Prove {
@@ -46,17 +54,24 @@ pub enum Command {
 /// Runs a command of the log.
 pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
     match command {
-        Command::Show { case, exhibit } => {
+        Command::Show { case, exhibit, purpose, reason } => {
             let agent = agent_in_touch(options).await?;
             let case = find_case(&agent, &case).await?;
             agent.refresh(case).await?;
-            let log = agent.case_log(case).await?;
+            let exhibit = match exhibit {
+                Some(exhibit) => Some(find_exhibit(&agent, case, &exhibit).await?),
+                None => None,
+            };
+            let reading = agent.enter_case_reading(case, purpose, &Statement { reason, reference: None }).await?;
+            note(&format!("That you read it is record {reading}."));
+            let mut log = agent.case_log(case).await?;
+            log.entries.retain(|entry| entry.index < reading);
             let entries = EntryFilter { exhibit, ..EntryFilter::default() }.select(&log.entries);
             if options.json {
                 let json = serde_json::to_string(&entries).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), ""))?;
                 say(&json);
             } else {
-                say(to_table(&entries).trim_end());
+                say(to_table(&entries, width()).trim_end());
             }
             Ok(())
         }

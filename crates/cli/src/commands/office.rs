@@ -138,8 +138,9 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
         }
         Command::Issue { folder, request, certificate, days, server, tls_authority, card } => {
             let request = read_text(&request)?;
-            let request = DeviceRequest::parse(request.trim())
-                .map_err(|error| Failure::usage(format!("the request: {error}"), "Ask for it again: `custodia device request`."))?;
+            let request = DeviceRequest::parse(request.trim()).map_err(|error| {
+                Failure::usage(format!("the request: {error}"), "Ask for it again: the same `custodia device init` writes it anew.")
+            })?;
             let office = open(&folder)?;
             let issued = office.issue(&request, now()?, days)?;
             let entry = desk(server, tls_authority.as_deref(), &card)?.enrol(&office, &issued).await?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use custodia_client::ServerInfo;
 use custodia_core::digest::Sha256Digest;
-use custodia_server::{Server, ServerConfig, StartError};
+use custodia_server::{Problem, Server, ServerConfig, StartError};
 
 use super::{read_text, write_new};
 use crate::failure::{Exit, Failure};
@@ -62,6 +62,10 @@ pub async fn run(options: Options) -> Result<(), Failure> {
     let path = options.config.ok_or_else(|| Failure::usage("no configuration", "Name it with --config."))?;
     let config = parse(&path)?;
     if options.check {
+        let problems = config.problems_on_this_machine(&read_text(&path)?);
+        if !problems.is_empty() {
+            return Err(unusable(&path, &problems));
+        }
         note(&format!("{} is usable.", path.display()));
         return Ok(());
     }
@@ -72,10 +76,12 @@ pub async fn run(options: Options) -> Result<(), Failure> {
 
 /// Reads a configuration, or says what is wrong in which line.
 pub fn parse(path: &Path) -> Result<ServerConfig, Failure> {
-    ServerConfig::parse(&read_text(path)?).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
-        Failure::usage(lines.join("\n"), "Mend these and check again with --check.")
-    })
+    ServerConfig::parse(&read_text(path)?).map_err(|problems| unusable(path, &problems))
+}
+
+fn unusable(path: &Path, problems: &[Problem]) -> Failure {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+    Failure::usage(lines.join("\n"), "Mend these and check again with --check.")
 }
 
 fn started(error: &StartError) -> Failure {

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use custodia_client::seal::scan::scan;
+
 use crate::failure::Failure;
+use crate::terminal::printable_path;
 
 /// Up to three exhibits: sources and intake form.
 pub struct Evidence {
     /// The exhibits in order.
     pub exhibits: Vec<Exhibit>,
+    /// What lies in the folder and cannot be evidence, and why.
+    pub left_out: Vec<String>,
     forms: Vec<String>,
 }
 
@@ -30,7 +35,7 @@ pub fn gather(own: Option<&Path>) -> Result<Evidence, Failure> {
 
 fn sample() -> Result<Evidence, Failure> {
     let folder = Path::new(SAMPLE);
-    let mut evidence = Evidence { exhibits: vec![], forms: vec![] };
+    let mut evidence = Evidence { exhibits: vec![], forms: vec![], left_out: vec![] };
     for (number, (name, what)) in [
         ("exhibit-1-phone", "photos and a chat export from a phone"),
         ("exhibit-2-bank", "bank records: PDF, spreadsheet, CSV"),
@@ -46,19 +51,23 @@ fn sample() -> Result<Evidence, Failure> {
     Ok(evidence)
 }
 
-/// Each entry of the folder is an exhibit; from the third on they go together into the last one.
+/// Each entry of the folder is an exhibit; from the third on they go together into the last one. What cannot be evidence is left out and named.
 fn own_files(folder: &Path) -> Result<Evidence, Failure> {
     let entries = std::fs::read_dir(folder).map_err(|error| Failure::file(folder, &error))?;
-    let mut paths = Vec::new();
+    let (mut paths, mut left_out) = (Vec::new(), Vec::new());
     for entry in entries {
-        paths.push(entry.map_err(|error| Failure::file(folder, &error))?.path());
+        let path = entry.map_err(|error| Failure::file(folder, &error))?.path();
+        match readable(&path) {
+            Ok(()) => paths.push(path),
+            Err(problem) => left_out.push(format!("{}: {problem}", printable_path(&path))),
+        }
     }
     paths.sort();
+    left_out.sort();
     if paths.is_empty() {
-        return Err(Failure::usage(
-            format!("{}: the folder is empty", folder.display()),
-            "Put files or folders in it, or leave --evidence away.",
-        ));
+        let nothing = format!("{}: nothing in this folder can be evidence", printable_path(folder));
+        let message = std::iter::once(nothing).chain(left_out).collect::<Vec<_>>().join("\n");
+        return Err(Failure::usage(message, "Put files or folders in it, or leave --evidence away."));
     }
     // Two people share, one exhibit stays closed to the late joiner: the story needs three.
     let mut groups: Vec<Vec<PathBuf>> = (0..3).map(|number| paths.iter().skip(number).take(1).cloned().collect()).collect();
@@ -68,17 +77,21 @@ fn own_files(folder: &Path) -> Result<Evidence, Failure> {
             group.push(paths[0].clone());
         }
     }
-    let mut evidence = Evidence { exhibits: vec![], forms: vec![] };
+    let mut evidence = Evidence { exhibits: vec![], forms: vec![], left_out };
     for (number, sources) in groups.into_iter().enumerate() {
-        let name = sources
-            .iter()
-            .filter_map(|path| path.file_name())
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect::<Vec<_>>()
-            .join(", ");
-        evidence.push(sources, crate::terminal::printable(&name), own_form(number + 1));
+        let names: Vec<String> = sources.iter().filter_map(|path| path.file_name()).map(|name| printable_path(Path::new(name))).collect();
+        let name = if names.len() > 4 { format!("{} and {} more", names[..3].join(", "), names.len() - 3) } else { names.join(", ") };
+        evidence.push(sources, name, own_form(number + 1));
     }
     Ok(evidence)
+}
+
+/// Whether a file or folder can be taken in, looked at as an intake looks at it, and read.
+fn readable(path: &Path) -> Result<(), String> {
+    let files = scan(&[path.to_owned()]).map_err(|error| error.to_string())?;
+    files
+        .iter()
+        .try_for_each(|file| std::fs::File::open(&file.path).map(drop).map_err(|error| format!("{}: {error}", printable_path(&file.path))))
 }
 
 fn own_form(number: usize) -> String {
@@ -104,5 +117,27 @@ impl Evidence {
             std::fs::write(&path, text).map_err(|error| Failure::file(&path, &error))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_lies_in_a_folder_makes_three_exhibits_and_what_is_no_evidence_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link")).unwrap();
+        std::fs::create_dir(folder.path().join("empty")).unwrap();
+        for (files, sources) in [(1, [1, 1, 1]), (2, [1, 1, 1]), (3, [1, 1, 1]), (7, [1, 1, 5])] {
+            for number in 0..files {
+                std::fs::write(folder.path().join(format!("file-{number}")), [0]).unwrap();
+            }
+            let evidence = gather(Some(folder.path())).unwrap();
+            let counts: Vec<usize> = evidence.exhibits.iter().map(|exhibit| exhibit.sources.len()).collect();
+            assert_eq!(counts, sources, "{files} files");
+            assert_eq!(evidence.left_out.len(), 2, "{:?}", evidence.left_out);
+        }
+        assert_eq!(gather(Some(folder.path())).unwrap().exhibits[2].name, "file-2, file-3, file-4 and 2 more");
     }
 }

@@ -5,10 +5,13 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::failure::{Exit, Failure};
-use crate::terminal::say;
+use crate::terminal::{before_leaving, note, say, say_indented};
 
 /// One passphrase for all people of the demo, twice for a command that opens two keys; it is written to each process's standard input.
 const PASSPHRASE: &str = "demo: correct horse battery staple\ndemo: correct horse battery staple\n";
@@ -16,12 +19,59 @@ const PASSPHRASE: &str = "demo: correct horse battery staple\ndemo: correct hors
 /// The stage.
 pub struct Stage {
     folder: PathBuf,
+    /// Where the judge keeps what the court pins: not with anything that the others write.
+    court: PathBuf,
     keep: bool,
     program: PathBuf,
     /// Address of the server.
     pub address: String,
-    server: Option<Child>,
+    processes: Arc<Mutex<Processes>>,
     begun: Instant,
+}
+
+/// What runs besides the demo itself.
+#[derive(Default)]
+struct Processes {
+    server: Option<Child>,
+    /// The command that is waited for.
+    command: Option<u32>,
+    /// Whether the demo was told to end: nothing is started any more.
+    over: bool,
+}
+
+impl Processes {
+    /// Ends the server as a power cut would: no farewell.
+    fn stop_server(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+
+    fn end(&mut self) {
+        self.over = true;
+        self.stop_server();
+        if let Some(command) = self.command {
+            let _ = Command::new("sh").args(["-c", &format!("kill -KILL {command}")]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// Told to end, the demo says nothing more: the task that heard the signal ends the program once nothing runs any more.
+fn await_the_end() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+fn remove(folders: &[PathBuf]) {
+    for folder in folders {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+fn locked(processes: &Mutex<Processes>) -> MutexGuard<'_, Processes> {
+    processes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The words of a command, as far as they are text.
@@ -31,7 +81,7 @@ fn shown<S: AsRef<OsStr>>(words: &[S]) -> String {
 
 /// Tells what just happened, after it did.
 pub fn tell(text: &str) {
-    say(&format!("   {text}"));
+    say_indented("   ", text);
 }
 
 fn unexpected(text: impl Into<String>) -> Failure {
@@ -42,14 +92,52 @@ impl Stage {
     /// Makes the folder; nothing runs yet.
     pub fn open(keep: bool) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(|error| unexpected(format!("this program does not find itself: {error}")))?;
-        let folder = tempfile::Builder::new()
-            .prefix("custodia-demo-")
-            .tempdir()
-            .map_err(|error| unexpected(format!("no temporary folder: {error}")))?;
+        let temporary = |prefix| tempfile::Builder::new().prefix(prefix).tempdir();
+        let no_folder = |error| unexpected(format!("no temporary folder: {error}"));
+        let folder = temporary("custodia-demo-").map_err(no_folder)?;
+        let court = temporary("custodia-court-").map_err(no_folder)?;
         // A port that was free a moment ago; the demo says so if somebody else took it since.
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = port.map_err(|error| unexpected(format!("no free port on loopback: {error}")))?.port();
-        Ok(Self { folder: folder.keep(), keep, program, address: format!("127.0.0.1:{port}"), server: None, begun: Instant::now() })
+        Ok(Self {
+            folder: folder.keep(),
+            court: court.keep(),
+            keep,
+            program,
+            address: format!("127.0.0.1:{port}"),
+            processes: Arc::default(),
+            begun: Instant::now(),
+        })
+    }
+
+    /// Leaves nothing behind when the demo is interrupted, told to end, or nobody reads what it says any more, either.
+    pub fn end_whatever_happens(&self) -> Result<(), Failure> {
+        let (processes, folders) = (Arc::clone(&self.processes), [self.folder.clone(), self.court.clone()]);
+        before_leaving(move || {
+            locked(&processes).stop_server();
+            remove(&folders);
+        });
+        for (kind, code) in [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143), (SignalKind::hangup(), 129)] {
+            let mut told = signal(kind).map_err(|error| unexpected(format!("signals are not heard: {error}")))?;
+            let (processes, folders) = (Arc::clone(&self.processes), [self.folder.clone(), self.court.clone()]);
+            tokio::spawn(async move {
+                if told.recv().await.is_some() {
+                    locked(&processes).end();
+                    while locked(&processes).command.is_some() {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    remove(&folders);
+                    note("\nThe demo was ended: nothing runs any more, and its folders are gone.");
+                    std::process::exit(code);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The judge's trust file.
+    pub fn trust_file(&self) -> PathBuf {
+        self.court.join("trust.toml")
     }
 
     /// The demo's folder.
@@ -115,12 +203,27 @@ impl Stage {
         if let Some(home) = home.filter(|home| !home.is_empty()) {
             command.arg("--home").arg(self.folder.join(home));
         }
+        let mut processes = locked(&self.processes);
+        if processes.over {
+            drop(processes);
+            await_the_end();
+        }
         let mut child = command.spawn().map_err(|error| unexpected(format!("a process did not start: {error}")))?;
+        processes.command = Some(child.id());
+        drop(processes);
         if let Some(mut stdin) = child.stdin.take() {
             // A command that asks for no passphrase may have ended already.
             let _ = stdin.write_all(PASSPHRASE.as_bytes());
         }
-        child.wait_with_output().map_err(|error| unexpected(format!("a process did not end: {error}")))
+        let output = child.wait_with_output();
+        let mut processes = locked(&self.processes);
+        processes.command = None;
+        if processes.over {
+            drop(processes);
+            await_the_end();
+        }
+        drop(processes);
+        output.map_err(|error| unexpected(format!("a process did not end: {error}")))
     }
 
     /// Runs `custodia verify` and returns its verdict's sentence, if it ended with this exit code.
@@ -141,10 +244,16 @@ impl Stage {
         let config = self.folder.join(folder).join("custodia.toml");
         let mut command = Command::new(&self.program);
         command.arg("serve").arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        self.server = Some(command.spawn().map_err(|error| unexpected(format!("the server did not start: {error}")))?);
+        let mut processes = locked(&self.processes);
+        if processes.over {
+            drop(processes);
+            await_the_end();
+        }
+        processes.server = Some(command.spawn().map_err(|error| unexpected(format!("the server did not start: {error}")))?);
+        drop(processes);
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(20) {
-            if let Some(status) = self.server.as_mut().and_then(|server| server.try_wait().ok().flatten()) {
+            if let Some(status) = locked(&self.processes).server.as_mut().and_then(|server| server.try_wait().ok().flatten()) {
                 let said = std::fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
                 return Err(unexpected(format!("the server ended with {status}:\n{said}")));
             }
@@ -158,19 +267,16 @@ impl Stage {
 
     /// Stops the server as a power cut would: no farewell.
     pub fn stop_server(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
+        locked(&self.processes).stop_server();
     }
 
-    /// Leaves nothing running, and nothing on the disk unless it is to be kept; answers the folder if it was.
-    pub fn close(mut self) -> Option<PathBuf> {
+    /// Leaves nothing running, and nothing on the disk unless it is to be kept; answers the folders if they were.
+    pub fn close(mut self) -> Option<[PathBuf; 2]> {
         self.stop_server();
         if self.keep {
-            return Some(self.folder.clone());
+            return Some([self.folder.clone(), self.court.clone()]);
         }
-        let _ = std::fs::remove_dir_all(&self.folder);
+        remove(&[self.folder.clone(), self.court.clone()]);
         None
     }
 }

@@ -61,9 +61,12 @@ pub fn prepare(stage: &mut Stage) -> Result<(), Failure> {
     let trust = format!(
         "origin = \"demo.custodia/log\"\nlog = \"{log_key}\"\ntrust_pin = \"{pin}\"\npolicy = \"\"\"\nwitness auditor {auditor_key}\nquorum auditor\n\"\"\"\n"
     );
-    let file = stage.folder().join("judge-trust.toml");
+    let file = stage.trust_file();
     fs::write(&file, trust).map_err(|error| Failure::file(&file, &error))?;
-    tell("Before it took a request, the judge's trust file was written and put away: log key, pin of the trust list, auditor.");
+    tell(&format!(
+        "Before it took a request, the judge wrote down what a court pins, and keeps it elsewhere ({}): the log's key, the trust list's pin, the auditor.",
+        file.display()
+    ));
     stage.start_server("server")?;
     let (url, card) = (stage.url(), stage.path("server/server.json"));
     stage.ok("", &["office", "publish", &stage.path("nl"), &list, "--server", &url, "--card", &card])?;
@@ -99,7 +102,8 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
         let form = stage.path(&exhibit.form);
         let mut words: Vec<OsString> = ["exhibit", "add", &case].map(OsString::from).to_vec();
         words.extend(exhibit.sources.iter().map(|path| path.clone().into_os_string()));
-        words.extend(["--form", &form, "--reason", "Collected under the agreement"].map(OsString::from));
+        // Somebody who gives one file alone sees it in every part: each time as an exhibit of its own.
+        words.extend(["--fresh", "--form", &form, "--reason", "Collected under the agreement"].map(OsString::from));
         ids.push(stage.ok(home, &words)?);
         tell(&format!("{home} sealed {}: the server holds ciphertext under hash names.", exhibit.name));
     }
@@ -189,7 +193,7 @@ fn dossier_words(work: &Work, target: &str) -> Vec<String> {
 /// A judge verifies a dossier offline, an auditor replays the log.
 pub fn judge(stage: &Stage, work: &Work) -> Result<(), Failure> {
     stage.part("A dossier goes to court; the judge trusts nobody for it");
-    let (dossier, trust) = (stage.path("dossier.zip"), stage.path("judge-trust.toml"));
+    let (dossier, trust) = (stage.path("dossier.zip"), stage.trust_file().display().to_string());
     stage.ok("joost", &dossier_words(work, &dossier))?;
     let verdict = stage.verdict(&dossier, &trust, 3)?;
     if !verdict.starts_with("INDETERMINATE") {
@@ -199,19 +203,33 @@ pub fn judge(stage: &Stage, work: &Work) -> Result<(), Failure> {
 
     stage.part("An auditor replays the whole log and cosigns");
     let (key, cosigned) = (stage.path("auditor-key"), stage.path("cosigned-checkpoint"));
-    let words = ["audit", "--purpose", "lawfulness-check", "--reason", "Yearly supervision", "--cosign", &key, "--checkpoint", &cosigned];
-    let entries = stage.ok("auditor", &words)?;
+    let words =
+        ["audit", "--json", "--purpose", "lawfulness-check", "--reason", "Yearly supervision", "--cosign", &key, "--checkpoint", &cosigned];
+    let report: serde_json::Value = serde_json::from_str(&stage.ok("auditor", &words)?).map_err(|error| failed(&error.to_string()))?;
+    let entries = report["entries"].as_array().map_or(&[][..], Vec::as_slice);
     tell(&format!(
-        "{} entries: who did what, when and why. Every chain, signature, certificate and rule holds.",
-        entries.lines().count().saturating_sub(1)
+        "{} entries: who did what, when and why. Every chain, signature, certificate and rule holds. Of those refused:",
+        entries.len()
     ));
-    for line in entries.lines().filter(|line| line.contains("ACC-") || line.contains("refused")).take(2) {
-        tell(line);
+    let refused: Vec<String> = entries.iter().filter_map(refusal).collect();
+    if refused.is_empty() {
+        return Err(failed("the auditor does not see the attempts that were refused"));
+    }
+    for line in refused {
+        tell(&line);
     }
     stage.ok("joost", &["dossier", "attach", &dossier, &cosigned])?;
     let verdict = stage.verdict(&dossier, &trust, 0)?;
     tell(&format!("The same dossier with the auditor's cosignature: {verdict}"));
     Ok(())
+}
+
+/// A refused act, as the auditor reads it.
+fn refusal(entry: &serde_json::Value) -> Option<String> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let (rule, reason) = (entry["refused_by"].as_str()?, text(&entry["stated"]["text"]["reason"]));
+    let (time, name, person, kind) = (text(&entry["time"]), text(&entry["name"]), text(&entry["person"]), text(&entry["kind"]));
+    Some(format!("record {}, {time}: {name} ({person}), {kind}, refused by {rule}. Stated reason: \"{reason}\"", entry["index"]))
 }
 
 /// Compares what was written out with the sources: the same files, byte for byte. Names that a file system cannot take were mapped.

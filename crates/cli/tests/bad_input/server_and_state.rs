@@ -114,7 +114,7 @@ async fn a_removed_member_and_a_revoked_device_are_refused_and_told_why() {
     let luc = world.reopen(1, "luc").await;
     world.revoke(1, &luc).await;
     luc.close().await.must();
-    run(command(program, home.folder(), &open(case, exhibit)), PASSPHRASE).says(4, &["revoked", "Ask your office"]);
+    run(command(program, home.folder(), &open(case, exhibit)), PASSPHRASE).says(4, &["revoked", "Ask your office to enrol another device"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

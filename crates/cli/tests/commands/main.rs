@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod demo;
 mod readme;
 
 use std::fs;
@@ -131,7 +132,9 @@ async fn acts_on_an_exhibit_are_commands_and_are_told_in_words() {
     }
     run("hold X --lift --reason over");
     run("erase X --purpose victim-protection --reason asked");
-    let (code, shown) = run("show X");
+    let (code, state) = run("show X");
+    assert!(code == Some(0) && state.contains("acts on it stand in the log") && !state.contains("Forensic lab"), "{state}");
+    let (code, shown) = run("show X --purpose self-monitoring --reason 'Who had it'");
     assert_eq!(code, Some(0), "{shown}");
     for words in [
         "state        active",

@@ -20,6 +20,7 @@ use custodia_mls::{CaseGroup, Incoming, MlsError, MlsState, RingRow, RowChanges,
 use super::judge;
 use crate::agent::Agent;
 use crate::error::AgentError;
+use crate::http::HttpError;
 use crate::log_view::Misbehaviour;
 use crate::state::keys::CaseFile;
 use crate::state::{self, head, keys};
@@ -202,16 +203,41 @@ impl Agent {
         let mut joined = Vec::new();
         for row in &welcomes.welcomes {
             let known = keys::case(&mut *self.state.connection().await, row.case).await?;
-            if known.is_some_and(|file| file.standing == keys::Standing::Member) {
+            if known.is_some_and(|file| file.standing == keys::Standing::Member) && !self.was_removed_before(row).await? {
                 continue;
             }
-            self.follow_case(row.case).await?;
-            let result = self.join(row).await;
-            self.keeping_evidence(result).await?;
-            self.catch_up(row.case).await?;
-            joined.push(row.case);
+            match self.join_one(row).await {
+                Ok(()) => joined.push(row.case),
+                // Removed again before it came, or in the meantime: that stands in no way of the other cases.
+                Err(AgentError::NotMember(case)) if case == row.case => {}
+                Err(AgentError::Http(HttpError::NotFound { .. })) => {
+                    tracing::warn!(case.id = %row.case, "a Welcome leads into a case of which this device is no member");
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(joined)
+    }
+
+    async fn join_one(&self, row: &WelcomeRow) -> Result<(), AgentError> {
+        self.follow_case(row.case).await?;
+        let result = self.join(row).await;
+        self.keeping_evidence(result).await?;
+        self.catch_up(row.case).await
+    }
+
+    /// Whether this device, a member as far as it knows, was removed before the epoch into which a Welcome leads. Then it processes its removal.
+    ///
+    /// Most Welcomes are those by which it came, of an epoch that its group has reached: they cost no question.
+    async fn was_removed_before(&self, row: &WelcomeRow) -> Result<bool, AgentError> {
+        if self.group(row.case).await?.1.epoch().0 >= row.epoch {
+            return Ok(false);
+        }
+        match self.catch_up(row.case).await {
+            Ok(()) => Ok(false),
+            Err(AgentError::NotMember(case)) if case == row.case => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     async fn join(&self, row: &WelcomeRow) -> Result<(), AgentError> {

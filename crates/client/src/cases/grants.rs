@@ -63,15 +63,16 @@ impl Agent {
         self.keeping_evidence(Err(other.into())).await
     }
 
-    /// The group share of an exhibit, from the ring or from a grant; none if this device has neither.
-    pub(crate) async fn group_share(&self, case: CaseId, row: &ExhibitRow) -> Result<Option<GroupShare>, AgentError> {
+    /// What may be the group share of an exhibit: the one that the ring opens, or those that colleagues granted. None if this device has neither.
+    pub(crate) async fn group_shares(&self, case: CaseId, row: &ExhibitRow) -> Result<Vec<GroupShare>, AgentError> {
         let mut connection = self.state.connection().await;
         if let Some(key) = keys::ring_key(&mut connection, case, row.ring_version).await? {
             let place = GroupShareWrap { case, version: WrapVersion(row.ring_version), exhibit: row.exhibit };
             let wrapped = WrappedSecret::from_slice(&row.group_share.0)?;
-            return Ok(Some(unwrap::<AwsLcCipher, _>(&place, &RingKey::from_secret(key), &wrapped)?));
+            return Ok(vec![unwrap::<AwsLcCipher, _>(&place, &RingKey::from_secret(key), &wrapped)?]);
         }
-        Ok(keys::granted_share(&mut connection, case, row.exhibit).await?.map(GroupShare::from_secret))
+        let granted = keys::granted_shares_of(&mut connection, case, row.exhibit).await?;
+        Ok(granted.into_iter().map(GroupShare::from_secret).collect())
     }
 
     /// Makes the grants that go with additions: one JWS for each joiner, one disclosure for each exhibit.
@@ -88,13 +89,15 @@ impl Agent {
         if !adds.iter().any(|add| matches!(add.terms, Terms::Full | Terms::Chosen)) {
             return Ok(all);
         }
+        let given = |exhibit: &ExhibitId| adds.iter().any(|add| add.terms == Terms::Full) || chosen.contains(exhibit);
         let mut open = Vec::new();
-        for row in self.exhibit_rows(file.id).await? {
-            if row.state != ExhibitStateText::Erased
-                && let Some(share) = self.group_share(file.id, &row).await?
-            {
-                open.push((row.exhibit, share));
+        for row in self.exhibit_rows(file.id).await?.iter().filter(|row| row.state != ExhibitStateText::Erased) {
+            let mut shares = self.group_shares(file.id, row).await?;
+            if shares.len() > 1 && given(&row.exhibit) {
+                let several = "colleagues gave this device different keys for an exhibit that is to be passed on; open it once, and the right one is known";
+                return Err(AgentError::NotEligible(several));
             }
+            open.extend(shares.pop().map(|share| (row.exhibit, share)));
         }
         if let Some(missing) = chosen.iter().find(|exhibit| !open.iter().any(|(one, _)| one == *exhibit)) {
             return Err(AgentError::NoKey(*missing));

@@ -46,6 +46,37 @@ pub struct MemberRow {
     pub role: Role,
     /// What the person calls the device.
     pub label: String,
+    /// Whether it may still act.
+    pub standing: MemberStanding,
+}
+
+/// Whether a device that has a leaf in the group may still act. Who may not goes with the next change of the members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberStanding {
+    /// It may.
+    Good,
+    /// It has left.
+    Left,
+    /// Its office has revoked it.
+    Revoked,
+    /// Its certificate has expired.
+    Expired,
+    /// Its certificate does not count for another reason, such as a change of the trust list.
+    NotInForce,
+}
+
+impl MemberStanding {
+    /// As a person reads it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Left => "has left",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::NotInForce => "not in force",
+        }
+    }
 }
 
 /// What a commit is to do, resolved against group and registry.
@@ -62,11 +93,21 @@ impl Agent {
     /// [`AgentError::NotMember`].
     pub async fn members(&self, case: CaseId) -> Result<Vec<MemberRow>, AgentError> {
         let (_, group) = self.group(case).await?;
+        let left = self.left(case, None).await?;
         let believed = self.believed().await?;
         let registry = believed.registry.registry();
+        let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
+        let standing = |certificate: CertificateId| match registry.standing(certificate, at) {
+            _ if left.contains(&certificate.digest()) => MemberStanding::Left,
+            Worth::Good => MemberStanding::Good,
+            Worth::Revoked(_) => MemberStanding::Revoked,
+            Worth::Expired => MemberStanding::Expired,
+            _ => MemberStanding::NotInForce,
+        };
         let rows = group.members()?.into_iter().filter_map(|leaf| {
             let certificate = registry.certificate(CertificateId::of(&leaf.certificate))?;
             Some(MemberRow {
+                standing: standing(certificate.id()),
                 certificate: certificate.id().digest(),
                 person: certificate.person().clone(),
                 role: certificate.role(),

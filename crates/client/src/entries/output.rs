@@ -6,11 +6,12 @@
 //! A cell that a spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) gets a `'` before it,
 //! since reasons and recipients are texts of others.
 
-use core::fmt::Write as _;
+use std::collections::BTreeSet;
 
 use custodia_core::exhibit::path::display;
 use custodia_core::exhibit::text::Line;
 
+use super::columns::{Fit, columns};
 use super::{AuditEntry, Stated};
 
 const COLUMNS: [&str; 23] = [
@@ -104,20 +105,51 @@ fn csv_cell(text: &str) -> String {
     if harmless.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", harmless.replace('"', "\"\"")) } else { harmless }
 }
 
-/// Writes the entries as a table, safe to print on a terminal.
-pub fn to_table(entries: &[AuditEntry]) -> String {
-    let header = ["INDEX", "TIME", "ACT", "OUTCOME", "BY", "CASE", "EXHIBIT", "PURPOSE", "RECIPIENTS", "REASON"].map(str::to_owned);
-    let rows: Vec<[String; 10]> = core::iter::once(header).chain(entries.iter().map(row)).collect();
-    let widths: [usize; 10] = core::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default());
-    let mut table = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:width$}  ");
+/// Writes the entries as a table, safe to print on a terminal: one line for each entry, or, for a terminal of some width, fewer and narrower columns.
+pub fn to_table(entries: &[AuditEntry], width: Option<usize>) -> String {
+    match width {
+        None => {
+            let header = ["INDEX", "TIME", "ACT", "OUTCOME", "BY", "CASE", "EXHIBIT", "PURPOSE", "RECIPIENTS", "REASON"].map(str::to_owned);
+            let rows: Vec<_> = core::iter::once(header).chain(entries.iter().map(row)).collect();
+            columns(&rows, Fit::Whole)
         }
-        let _ = writeln!(table, "{}", line.trim_end());
+        Some(width) => {
+            let header = ["INDEX", "TIME", "ACT", "BY", "CASE", "EXHIBIT", "WHY"].map(str::to_owned);
+            let ids = (
+                shortest(entries.iter().map(|entry| entry.case.to_string())),
+                shortest(entries.iter().filter_map(|entry| entry.exhibit.map(|exhibit| exhibit.to_string()))),
+            );
+            let rows: Vec<_> = core::iter::once(header).chain(entries.iter().map(|entry| narrow_row(entry, ids))).collect();
+            columns(&rows, Fit::Characters(width))
+        }
     }
-    table
+}
+
+/// How many characters of these ids tell them apart; commands take the beginning of an id.
+fn shortest(ids: impl Iterator<Item = String>) -> usize {
+    let ids: BTreeSet<String> = ids.collect();
+    let apart = |length: &usize| ids.iter().map(|id| id.get(..*length)).collect::<BTreeSet<_>>().len() == ids.len();
+    (8..32).find(apart).unwrap_or(32)
+}
+
+/// The same as [`row`] in fewer cells: outcome with the act, purpose, recipients and reason together, and ids as short as they can be.
+fn narrow_row(entry: &AuditEntry, (case_length, exhibit_length): (usize, usize)) -> [String; 7] {
+    let [index, time, act, outcome, by, case, exhibit, purpose, recipients, reason] = row(entry);
+    let cut = |id: String, length: usize| id.get(..length).map_or(id.clone(), str::to_owned);
+    let given = |text: String| (text != "-").then_some(text);
+    let act = if entry.accepted() { act } else { format!("{act} {outcome}") };
+    let why = [given(purpose), given(recipients).map(|to| format!("to {to}")), given(reason)];
+    let why = why.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    // A day and a time of day: the line can be broken between them.
+    [
+        index,
+        time.replacen('T', " ", 1),
+        act,
+        by,
+        cut(case, case_length),
+        cut(exhibit, exhibit_length),
+        if why.is_empty() { "-".to_owned() } else { why },
+    ]
 }
 
 fn row(entry: &AuditEntry) -> [String; 10] {
@@ -212,9 +244,28 @@ mod tests {
         let mut entry = with_reason("two\nlines \u{202e}turned");
         entry.refused_by = Some("ACC-03".to_owned());
         entry.attempts = 4;
-        let table = to_table(&[entry.clone(), AuditEntry { stated: Stated::DoesNotOpen, ..entry }]);
+        let entries = [entry.clone(), AuditEntry { stated: Stated::DoesNotOpen, ..entry }];
+        let table = to_table(&entries, None);
         assert_eq!(table.lines().count(), 3);
         assert!(table.contains("refused by ACC-03 x4") && table.contains("(DOES NOT OPEN)") && table.contains("Joost (nl-om/joost)"));
         assert!(table.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')));
+
+        // For a terminal: in fewer columns, none of them cut off.
+        let narrow = to_table(&entries, Some(100));
+        assert!(narrow.lines().all(|line| line.chars().count() <= 100), "{narrow}");
+        let words: Vec<&str> = narrow.split_whitespace().collect();
+        for word in ["refused", "ACC-03", "x4", "(nl-om/joost)", "NOT", "OPEN)", "two\\u{a}lines"] {
+            assert!(words.contains(&word), "{word}\n{narrow}");
+        }
+        assert!(narrow.contains(&format!(" {} ", &entries[0].case.to_string()[..8])), "{narrow}");
+        assert!(!narrow.contains(&entries[0].case.to_string()), "{narrow}");
+    }
+
+    #[test]
+    fn ids_are_shown_as_short_as_they_can_be_told_apart() {
+        let ids = |ids: &[&str]| shortest(ids.iter().map(|id| (*id).to_owned()));
+        assert_eq!(ids(&["00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff"]), 8);
+        assert_eq!(ids(&["00112233445566778899aabbccddeeff", "001122334455667788aaaabbccddeeff"]), 19);
+        assert_eq!(ids(&[]), 8);
     }
 }

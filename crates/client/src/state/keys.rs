@@ -200,7 +200,7 @@ pub async fn ring_keys(connection: &mut SqliteConnection, case: CaseId) -> Resul
     rows.iter().map(|row| Ok((row.try_get(0)?, Secret32::from_bytes(fixed(row.try_get(1)?, "ring key")?)))).collect()
 }
 
-/// Keeps the group share of a chosen exhibit.
+/// Keeps the group share of a chosen exhibit, beside those that came before: which one is right, an opening shows.
 ///
 /// # Errors
 /// What the database refuses.
@@ -210,16 +210,16 @@ pub async fn put_granted_share(
     exhibit: ExhibitId,
     share: &Secret32,
 ) -> Result<(), StateError> {
-    sqlx::query("INSERT INTO granted_share VALUES (?, ?, ?) ON CONFLICT (exhibit) DO NOTHING")
+    sqlx::query("INSERT INTO granted_share (exhibit, share, case_id) VALUES (?, ?, ?) ON CONFLICT (exhibit, share) DO NOTHING")
         .bind(exhibit.as_bytes().as_slice())
-        .bind(case.as_bytes().as_slice())
         .bind(share.expose().as_slice())
+        .bind(case.as_bytes().as_slice())
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// The group shares of chosen exhibits of a case that this device was granted.
+/// The group shares of chosen exhibits of a case that this device was granted; an exhibit's several follow each other.
 ///
 /// # Errors
 /// [`StateError::Damaged`].
@@ -236,17 +236,30 @@ pub async fn granted_shares(connection: &mut SqliteConnection, case: CaseId) -> 
         .collect()
 }
 
-/// The granted share of one exhibit, if there is one.
+/// The granted shares of one exhibit: none, one, or several of which an opening will show the right one.
 ///
 /// # Errors
 /// [`StateError::Damaged`].
-pub async fn granted_share(connection: &mut SqliteConnection, case: CaseId, exhibit: ExhibitId) -> Result<Option<Secret32>, StateError> {
-    let bytes: Option<Vec<u8>> = sqlx::query_scalar("SELECT share FROM granted_share WHERE case_id = ? AND exhibit = ?")
+pub async fn granted_shares_of(connection: &mut SqliteConnection, case: CaseId, exhibit: ExhibitId) -> Result<Vec<Secret32>, StateError> {
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT share FROM granted_share WHERE case_id = ? AND exhibit = ?")
         .bind(case.as_bytes().as_slice())
         .bind(exhibit.as_bytes().as_slice())
-        .fetch_optional(connection)
+        .fetch_all(connection)
         .await?;
-    bytes.map(|bytes| Ok(Secret32::from_bytes(fixed(&bytes, "granted share")?))).transpose()
+    rows.iter().map(|bytes| Ok(Secret32::from_bytes(fixed(bytes, "granted share")?))).collect()
+}
+
+/// An opening has shown which granted share is an exhibit's: the others go.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn settle_granted_share(connection: &mut SqliteConnection, exhibit: ExhibitId, share: &Secret32) -> Result<(), StateError> {
+    sqlx::query("DELETE FROM granted_share WHERE exhibit = ? AND share <> ?")
+        .bind(exhibit.as_bytes().as_slice())
+        .bind(share.expose().as_slice())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// From which index on grants are still to be taken.

@@ -95,11 +95,13 @@ CREATE TABLE ring_key (
     PRIMARY KEY (case_id, version)
 ) STRICT, WITHOUT ROWID;
 
--- Group shares of chosen exhibits, received by grants.
+-- Group shares of chosen exhibits, received by grants. Several until an opening shows which one makes the exhibit's key: a wrong one from a
+-- colleague must not stand before a good one.
 CREATE TABLE granted_share (
-    exhibit BLOB PRIMARY KEY,
+    exhibit BLOB NOT NULL,
+    share BLOB NOT NULL,
     case_id BLOB NOT NULL,
-    share BLOB NOT NULL
+    PRIMARY KEY (exhibit, share)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE exhibit (

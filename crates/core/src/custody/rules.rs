@@ -44,7 +44,7 @@ rules! {
     ACC_02 "ACC-02" "The actor's role permits the act."
     ACC_03 "ACC-03" "The actor is a member of the case, which exists, and has not left it."
     ACC_04 "ACC-04" "The exhibit's state permits the act: nothing is opened in quarantine or after erasure, and a restricted exhibit is opened only for prosecution, trial or the defence."
-    ACC_05 "ACC-05" "The actor may open this exhibit: it was collected under a ring key that the actor was given, or was granted to the actor."
+    ACC_05 "ACC-05" "The actor may open this exhibit: it was collected under a ring key that the actor was given, or was granted to the actor since the actor last joined."
     ACC_06 "ACC-06" "An exhibit of handling code H1 goes into a dossier only with the originator's consent to judicial use."
     ACC_07 "ACC-07" "An exhibit of handling code H2 is passed on only with the originator's consent."
     ACC_08 "ACC-08" "An exhibit under a hold is not erased."

@@ -274,6 +274,12 @@ impl World {
         for certificate in &body.removes {
             case.members.remove(certificate);
         }
+        // Who is removed loses what was granted; who comes back has only what is granted anew. A resync is the same membership.
+        if !body.resync {
+            for exhibit in self.exhibits.values_mut().filter(|exhibit| exhibit.case == id) {
+                exhibit.grants.retain(|device| !body.removes.contains(device));
+            }
+        }
         case.ring_version = body.ring_version;
         case.epoch = body.epoch.saturating_add(1);
         for Add { certificate, terms } in &body.adds {

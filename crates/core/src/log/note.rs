@@ -155,8 +155,8 @@ impl VerifierKey {
         self.key.as_bytes()
     }
 
-    /// Whether a signature line names this key.
-    pub(super) fn is_named_by(&self, signature: &NoteSignature) -> bool {
+    /// Whether a signature line names this key; the signature itself is not checked.
+    pub fn is_named_by(&self, signature: &NoteSignature) -> bool {
         self.name == signature.name && self.id == signature.id
     }
 

@@ -78,3 +78,30 @@ fn a_bucket_with_everything_that_the_example_names_can_be_used() {
     assert_eq!((s3.prefix.as_deref(), s3.silence_seconds), (Some("vault"), silence_seconds()));
     assert_eq!(keys.len(), 7, "{keys:?}");
 }
+
+#[test]
+fn files_that_must_be_there_are_looked_for_and_named_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = include_str!("../../../../config/custodia.toml").replace("# [tls]", "[tls]");
+    let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
+    let text = text
+        .replace("# certificate = \"/etc/custodia/tls.pem\"", &format!("certificate = \"{}\"", certificate.display()))
+        .replace("# key = \"/etc/custodia/tls.key\"", &format!("key = \"{}\"", key.display()));
+    let problems = ServerConfig::parse(&text).unwrap().problems_on_this_machine(&text);
+    let line = |name: &str| text.lines().position(|line| line.starts_with(name)).map(|at| at + 1);
+    assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [line("certificate"), line("key =")]);
+    assert!(problems[0].to_string().contains("tls.pem"), "{}", problems[0]);
+    for path in [&certificate, &key] {
+        std::fs::write(path, "not PEM").unwrap();
+    }
+    let problems = ServerConfig::parse(&text).unwrap().problems_on_this_machine(&text);
+    assert!(problems.len() == 1 && problems[0].key == "tls.certificate", "{problems:?}");
+}
+
+#[test]
+fn what_is_no_host_is_no_authority() {
+    for wrong in ["[\"\"]", "[\"https://vault.example.org\"]", "[\"vault.example.org\", \"a b\"]"] {
+        let problems = replaced("authorities = []", &format!("authorities = {wrong}"));
+        assert!(problems.len() == 1 && problems[0].key == "authorities" && problems[0].line.is_some(), "{wrong}: {problems:?}");
+    }
+}

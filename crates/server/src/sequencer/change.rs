@@ -236,6 +236,9 @@ pub(super) async fn apply(
     };
     for certificate in &body.removes {
         cases::remove_member(conn, intent.case, *certificate).await?;
+        if !body.resync {
+            cases::end_membership(conn, intent.case, *certificate).await?;
+        }
     }
     cases::set_ring_version(conn, intent.case, body.ring_version).await?;
     for add in &body.adds {

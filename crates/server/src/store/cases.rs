@@ -131,6 +131,18 @@ pub(crate) async fn remove_member(conn: &mut Conn, case: CaseId, certificate: Sh
     Ok(())
 }
 
+/// Takes from a device that was removed what waited for it or was given to it: its Welcome leads nowhere any more, and its grants have ended.
+pub(crate) async fn end_membership(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM welcomes WHERE case_id = $1 AND certificate = $2",
+        "DELETE FROM grants WHERE digest IN (SELECT digest FROM grant_texts WHERE case_id = $1 AND certificate = $2)",
+        "DELETE FROM grant_texts WHERE case_id = $1 AND certificate = $2",
+    ] {
+        sql(statement).bytes(case.as_bytes()).bytes(certificate.as_bytes()).run(conn).await?;
+    }
+    Ok(())
+}
+
 /// Marks a member as having left.
 pub(crate) async fn mark_left(conn: &mut Conn, case: CaseId, certificate: Sha256Digest, index: u64) -> Result<(), StoreError> {
     sql("UPDATE members SET left_idx = $1 WHERE case_id = $2 AND certificate = $3 AND left_idx IS NULL")

@@ -1,9 +1,9 @@
 //! Acts on an exhibit that open nothing, and what its chain makes of it.
 
 use clap::Subcommand;
-use custodia_client::Agent;
 use custodia_client::custody::{CustodyAct, ExhibitStatus};
 use custodia_client::entries::{AuditEntry, to_table};
+use custodia_client::{Agent, Statement};
 use custodia_core::custody::kind::{Kind, Purpose};
 use custodia_core::exhibit::text::CalendarDate;
 use custodia_core::ids::{CaseId, ExhibitId, PersonId};
@@ -12,17 +12,23 @@ use super::super::{Reason, find_case};
 use super::find_exhibit;
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
-use crate::terminal::{note, printable, say};
+use crate::terminal::{note, printable, say, width};
 
 /// Commands that act on an exhibit without opening it.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Show an exhibit's state, holds, consents, origin and every act on it, as its verified chain makes them.
+    /// Show an exhibit's state, holds, consents and origin, as its verified chain makes them; with a purpose and a reason every act on it too.
     Show {
         /// The case.
         case: String,
         /// The exhibit's id or the beginning of it.
         exhibit: String,
+        /// Why the acts on it are read: lawfulness-check, self-monitoring, integrity-security or criminal-proceedings. It is entered.
+        #[arg(long, requires = "reason")]
+        purpose: Option<Purpose>,
+        /// Why the acts on it are read: sealed to the auditors.
+        #[arg(long, requires = "purpose")]
+        reason: Option<String>,
     },
     /// Grant exhibits to a member who joined later; each is a disclosure.
     Grant {
@@ -117,7 +123,7 @@ pub enum Command {
         case: String,
         /// The exhibit.
         exhibit: String,
-        /// Confirm the erasure that another person proposed; `exhibit show` shows who and why.
+        /// Confirm the erasure that another person proposed; `exhibit show --purpose … --reason …` shows who and why.
         #[arg(long)]
         confirm: bool,
         /// Why: as for open.
@@ -131,9 +137,11 @@ pub enum Command {
 /// Runs such a command.
 pub async fn run(command: Command, agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
     let (case, exhibit, act, reason) = match command {
-        Command::Show { case, exhibit } => {
+        Command::Show { case, exhibit, purpose, reason } => {
             let case = find_case(agent, &case).await?;
-            return show(agent, case, find_exhibit(agent, case, &exhibit).await?, options).await;
+            let exhibit = find_exhibit(agent, case, &exhibit).await?;
+            let reading = purpose.zip(reason.map(|reason| Statement { reason, reference: None }));
+            return show(agent, case, exhibit, reading, options).await;
         }
         Command::Grant { case, person, exhibits, purpose, reason } => {
             let case = find_case(agent, &case).await?;
@@ -196,8 +204,20 @@ const fn told(act: &CustodyAct) -> &'static str {
     }
 }
 
-async fn show(agent: &Agent, case: CaseId, exhibit: ExhibitId, options: &DeviceOptions) -> Result<(), Failure> {
+async fn show(
+    agent: &Agent,
+    case: CaseId,
+    exhibit: ExhibitId,
+    reading: Option<(Purpose, Statement)>,
+    options: &DeviceOptions,
+) -> Result<(), Failure> {
     agent.refresh(case).await?;
+    let mut read = false;
+    if let Some((purpose, statement)) = reading {
+        let index = agent.enter_case_reading(case, purpose, &statement).await?;
+        note(&format!("That you read the acts on it is record {index}."));
+        read = true;
+    }
     let status = agent.exhibit_status(case, exhibit).await?;
     let standing = &status.standing;
     let state = format!("{:?}", standing.state).to_lowercase();
@@ -208,7 +228,7 @@ async fn show(agent: &Agent, case: CaseId, exhibit: ExhibitId, options: &DeviceO
         let shown = serde_json::json!({
             "exhibit": exhibit, "state": state, "handling": standing.handling, "originator": standing.originator, "holds": holds,
             "consents": standing.consents, "review": standing.review, "derivations": derivations,
-            "proposed_erasure": proposed(&status).map(|entry| entry.index), "entries": status.entries,
+            "proposed_erasure": proposed(&status).map(|entry| entry.index), "entries": read.then_some(&status.entries),
         });
         say(&shown.to_string());
         return Ok(());
@@ -229,7 +249,11 @@ async fn show(agent: &Agent, case: CaseId, exhibit: ExhibitId, options: &DeviceO
     for derivation in derivations {
         say(&format!("derivation   {derivation}"));
     }
-    say(&format!("\n{}", to_table(&status.entries).trim_end()));
+    if read {
+        say(&format!("\n{}", to_table(&status.entries, width()).trim_end()));
+    } else {
+        note(&format!("{} acts on it stand in the log; --purpose and --reason show them.", status.entries.len()));
+    }
     Ok(())
 }
 

@@ -264,10 +264,11 @@ fn damaged_blob_is_refused() {
         assert!(matches!(FollowedGroup::load(&blob[..cut]), Err(MlsError::Stored)), "cut at {cut}");
     }
     assert!(FollowedGroup::load(&[&blob[..], &[0]].concat()).is_err());
-    for at in [0, 5, 24] {
+    // OpenMLS would panic on some of these: what is damaged is noticed before it reads a row.
+    for at in (0..25).chain((25..blob.len()).step_by(7)) {
         let mut damaged = blob.clone();
         damaged[at] ^= 1;
-        assert!(FollowedGroup::load(&damaged).is_err(), "byte {at}");
+        assert!(matches!(FollowedGroup::load(&damaged), Err(MlsError::Stored)), "byte {at}");
     }
     assert!(FollowedGroup::load(&[0xff; 64]).is_err());
 }
