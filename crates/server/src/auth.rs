@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, HOST};
 use actix_web::{FromRequest, HttpRequest, web};
-use bytes::BytesMut;
 use custodia_api::limits::{MAX_JSON_BYTES, MAX_SKEW_SECONDS};
 use custodia_api::signature::{Covered, Parameters, content_digest};
 use custodia_core::digest::Sha256Digest;
@@ -211,7 +210,7 @@ impl<T: serde::de::DeserializeOwned + 'static> FromRequest for Signed<T> {
         Box::pin(async move {
             let shared = shared(&request)?;
             let verified = verify(&shared, &request, true).await.map_err(refused(&shared, &request))?;
-            let bytes = read_body(&request, payload, MAX_JSON_BYTES, "the body").await?;
+            let bytes = read_body_into(&request, payload, MAX_JSON_BYTES, "the body", Vec::new()).await?;
             if verified.content_digest.as_deref() != Some(content_digest(&bytes).as_str()) {
                 return Err(refused(&shared, &request)(Refusal::NotAuthenticated("the body does not have its content-digest".to_owned())));
             }
@@ -237,18 +236,19 @@ pub(crate) fn declared_length(request: &HttpRequest) -> Result<Option<usize>, Re
     }
 }
 
-/// Reads a body of at most `limit` bytes; refuses a longer one before it is read, if it declares its length.
-pub(crate) async fn read_body(
+/// Reads a body of at most `limit` bytes into a buffer; refuses a longer one before it is read, if it declares its length.
+pub(crate) async fn read_body_into(
     request: &HttpRequest,
     mut payload: Payload,
     limit: usize,
     what: &'static str,
-) -> Result<bytes::Bytes, Refusal> {
+    mut bytes: Vec<u8>,
+) -> Result<Vec<u8>, Refusal> {
     let declared = declared_length(request)?;
     if declared.is_some_and(|length| length > limit) {
         return Err(Refusal::TooLarge(what));
     }
-    let mut bytes = BytesMut::with_capacity(declared.unwrap_or_default());
+    bytes.reserve(declared.unwrap_or_default());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Refusal::Malformed("the body broke off".to_owned()))?;
         if bytes.len() + chunk.len() > limit {
@@ -256,5 +256,5 @@ pub(crate) async fn read_body(
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.freeze())
+    Ok(bytes)
 }

@@ -8,7 +8,7 @@ use custodia_core::jws::MAX_JWS_BYTES;
 use custodia_core::log::tile::{FULL_WIDTH, Tile};
 
 use super::{From, Shared, json};
-use crate::auth::{Caller, Signed, read_body};
+use crate::auth::{Caller, Signed, read_body_into};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment};
 use crate::vault::Vault;
@@ -47,7 +47,7 @@ pub(super) async fn consistency(shared: web::Data<Shared>, sizes: web::Query<Siz
 }
 
 pub(super) async fn registry(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refusal> {
-    let bytes = read_body(&request, payload.into_inner(), MAX_JWS_BYTES + 1024, "the body").await?;
+    let bytes = read_body_into(&request, payload.into_inner(), MAX_JWS_BYTES + 1024, "the body", Vec::new()).await?;
     let act: RegistryAct = serde_json::from_slice(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
     let receipt = shared.vault.enter_registry(&act.intent).await?;
     Ok(json(&Acknowledged { receipt }))
