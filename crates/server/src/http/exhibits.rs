@@ -10,7 +10,7 @@ use custodia_core::custody::body::{Body, Erasure};
 use custodia_core::ids::{CaseId, ExhibitId};
 
 use super::{From, Shared, id, json};
-use crate::auth::{Caller, Signed, declared_length, read_body_into};
+use crate::auth::{ActOf, Caller, declared_length, read_body_into};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment, acts};
 use crate::vault::{Range, Vault};
@@ -39,20 +39,20 @@ pub(super) async fn show(shared: web::Data<Shared>, caller: Caller, path: Exhibi
     Ok(json(&shared.vault.exhibit(&caller, case, exhibit).await?))
 }
 
-pub(super) async fn collect(shared: web::Data<Shared>, path: Exhibit, request: Signed<Collect>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn collect(shared: web::Data<Shared>, path: Exhibit, request: ActOf<Collect>) -> Result<HttpResponse, Refusal> {
     let (case, exhibit) = ids(&path)?;
-    let receipt = shared.vault.collect(&request.caller, case, exhibit, request.body).await?;
+    let receipt = shared.vault.collect(&request.caller, request.nonce, case, exhibit, request.body).await?;
     Ok(json(&Acknowledged { receipt }))
 }
 
-pub(super) async fn act(shared: web::Data<Shared>, path: Exhibit, request: Signed<ActRequest>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn act(shared: web::Data<Shared>, path: Exhibit, request: ActOf<ActRequest>) -> Result<HttpResponse, Refusal> {
     let (case, exhibit) = ids(&path)?;
     let vault = &shared.vault;
     let intent = Vault::intent_of(&request.caller, &request.body.intent, case)?;
     if intent.exhibit != Some(exhibit) {
         return Err(Refusal::Malformed("the intent names another exhibit than the path".to_owned()));
     }
-    let receipt = vault.enter_one(Act { intent: intent.clone(), attachment: Attachment::None }).await?;
+    let receipt = vault.enter_one(Some(request.nonce), Act { intent: intent.clone(), attachment: Attachment::None }).await?;
     if acts::opens(&intent.body) {
         return Ok(json(&vault.release(&intent, receipt).await?));
     }

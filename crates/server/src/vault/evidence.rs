@@ -1,6 +1,7 @@
 //! Evidence: taking objects in, collections, openings, giving objects out, key packages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use custodia_api::limits::{MAX_KEY_PACKAGES, MAX_OBJECTS};
@@ -25,6 +26,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::Vault;
 use crate::auth::Caller;
 use crate::error::Refusal;
+use crate::nonces::Nonce;
 use crate::objects::{Named, ObjectError};
 use crate::sequencer::facts::{parse_handling, parse_state};
 use crate::sequencer::{Act, Attachment, Intake};
@@ -117,7 +119,14 @@ impl Vault {
     }
 
     /// Enters a collection.
-    pub async fn collect(&self, caller: &Caller, case: CaseId, exhibit: ExhibitId, request: Collect) -> Result<Receipt, Refusal> {
+    pub async fn collect(
+        &self,
+        caller: &Caller,
+        nonce: Arc<Nonce>,
+        case: CaseId,
+        exhibit: ExhibitId,
+        request: Collect,
+    ) -> Result<Receipt, Refusal> {
         let intent = Self::intent_of(caller, &request.intent, case)?;
         if intent.exhibit != Some(exhibit) {
             return Err(Refusal::Malformed("the intent names another exhibit than the path".to_owned()));
@@ -136,7 +145,7 @@ impl Vault {
         if let Some(text) = &request.source {
             acts.push(Act { intent: source_of(caller, text, &acts[0].intent)?, attachment: Attachment::Source });
         }
-        self.enter(acts).await?.into_iter().next().ok_or(Refusal::Internal("an act has no receipt"))
+        self.enter(Some(nonce), acts).await?.into_iter().next().ok_or(Refusal::Internal("an act has no receipt"))
     }
 
     /// Asks the store for every object of a collection before it is entered. What the store acknowledged and no longer has is forgotten here,

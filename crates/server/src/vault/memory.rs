@@ -59,7 +59,9 @@ impl Memory {
     pub async fn room_for(&self, bytes: u64) -> Result<Room, Refusal> {
         let wanted = u32::try_from(bytes.div_ceil(MIB)).unwrap_or(u32::MAX).clamp(1, self.all);
         let permit = Arc::clone(&self.room).acquire_many_owned(wanted).await;
-        permit.map(|permit| Room { _permit: permit, spare: Arc::clone(&self.spare) }).map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))
+        permit
+            .map(|permit| Room { _permit: permit, spare: Arc::clone(&self.spare) })
+            .map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))
     }
 }
 
