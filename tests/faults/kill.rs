@@ -139,7 +139,7 @@ async fn killed_anywhere_in_an_append_a_case_is_founded_once() {
     let step = founding();
     let outbox = ["agent.outbox.before_send", "agent.outbox.answered", "agent.outbox.merged", "agent.outbox.settled"];
     let agent = [&["agent.founding.kept", "agent.founding.entered"][..], &outbox].concat();
-    let turn = ["server.turn.begun", "server.turn.signed", "server.turn.committed", "server.file.written_beside", "server.turn.done"];
+    let turn = ["server.turn.begun", "server.turn.signed", "server.turn.committed", "server.head.written", "server.turn.done"];
     play(scene, step, &agent, &[&turn[..], &["server.key_packages.claimed"]].concat()).await;
 }
 

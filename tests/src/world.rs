@@ -147,7 +147,12 @@ impl World {
 
     /// As [`World::new`] in a folder of the caller's, with a server whose address outlives it: a process of `custodia serve` may take its place.
     pub async fn listening(listen: &str, folder: TempDir) -> Self {
-        Self::founded(listen, folder, 0, |folder| Pair::SqliteAndFolder.fresh(folder)).await
+        Self::listening_with(listen, folder, |folder| Pair::SqliteAndFolder.fresh(folder)).await
+    }
+
+    /// The same on stores of the caller's.
+    pub async fn listening_with(listen: &str, folder: TempDir, stores: impl FnOnce(&Path) -> Stores) -> Self {
+        Self::founded(listen, folder, 0, stores).await
     }
 
     async fn founded(listen: &str, folder: TempDir, liars: usize, stores: impl FnOnce(&Path) -> Stores) -> Self {

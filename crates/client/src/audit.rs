@@ -135,9 +135,7 @@ impl Agent {
             next += views.len() as u64;
             // Signatures and reasons of a page are work for a thread of its own.
             let worked = tokio::task::spawn_blocking(move || {
-                for view in &views {
-                    replaying.take(view);
-                }
+                replaying.take(&views);
                 replaying
             });
             replaying = worked.await.map_err(|_| AgentError::Bug)?;

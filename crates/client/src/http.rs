@@ -6,7 +6,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use custodia_api::error::{ErrorBody, ErrorCode};
 use custodia_api::limits::{MAX_JSON_BYTES, MAX_OBJECT_BYTES};
 use custodia_api::signature::{Covered, Parameters, content_digest};
@@ -181,7 +181,8 @@ impl Http {
         if status.is_success() {
             return Ok(answer);
         }
-        let bytes = self.read_limited(answer, target, 1024 * 1024).await?;
+        let mut bytes = Vec::new();
+        self.read_limited(answer, target, 1024 * 1024, &mut bytes).await?;
         let parsed: Result<ErrorBody, _> = serde_json::from_slice(&bytes);
         Err(match parsed {
             Ok(body) if body.code.status() == status.as_u16() => match HttpError::from_body(body) {
@@ -206,13 +207,28 @@ impl Http {
 
     /// Sends until there is an answer, a few times.
     async fn send(&self, method: Method, target: &str, body: Body<'_>, range: Option<&str>, limit: usize) -> Result<Bytes, HttpError> {
+        let mut bytes = Vec::new();
+        self.send_into(method, target, body, range, limit, &mut bytes).await?;
+        Ok(bytes.into())
+    }
+
+    /// The same, with the answer in a buffer of the caller's, in the place of what that held.
+    async fn send_into(
+        &self,
+        method: Method,
+        target: &str,
+        body: Body<'_>,
+        range: Option<&str>,
+        limit: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<(), HttpError> {
         let mut pauses = PAUSES.into_iter();
         loop {
             let answer = match self.attempt(&method, target, &body, range).await {
                 Ok(answer) if range.is_some() && answer.status() != StatusCode::PARTIAL_CONTENT => {
                     return Err(self.misbehaved("a whole object where a range was asked for", target, &[]).await);
                 }
-                Ok(answer) => self.read_limited(answer, target, limit).await,
+                Ok(answer) => self.read_limited(answer, target, limit, into).await,
                 Err(error) => Err(error),
             };
             match (answer, pauses.next()) {
@@ -232,22 +248,23 @@ impl Http {
         }
     }
 
-    /// Reads an answer, refusing more than `limit` bytes before they are held.
-    async fn read_limited(&self, answer: Response, target: &str, limit: usize) -> Result<Bytes, HttpError> {
+    /// Reads an answer in the place of what `into` held, refusing more than `limit` bytes before they are held.
+    async fn read_limited(&self, answer: Response, target: &str, limit: usize, into: &mut Vec<u8>) -> Result<(), HttpError> {
         let declared = answer.content_length();
         if declared.is_some_and(|length| length > limit as u64) {
             return Err(self.misbehaved("an answer over its limit", target, &[]).await);
         }
-        let mut bytes = BytesMut::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0));
+        into.clear();
+        into.reserve(usize::try_from(declared.unwrap_or(0)).unwrap_or(0));
         let mut stream = answer.bytes_stream();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(unavailable)?;
-            if bytes.len() + chunk.len() > limit {
-                return Err(self.misbehaved("an answer over its limit", target, &bytes).await);
+            if into.len() + chunk.len() > limit {
+                return Err(self.misbehaved("an answer over its limit", target, into).await);
             }
-            bytes.extend_from_slice(&chunk);
+            into.extend_from_slice(&chunk);
         }
-        Ok(bytes.freeze())
+        Ok(())
     }
 
     /// `GET` of a JSON answer.
@@ -302,6 +319,11 @@ impl Http {
     /// Every variant but [`HttpError::Stale`].
     pub async fn object(&self, target: &str) -> Result<Bytes, HttpError> {
         self.send(Method::GET, target, Body::None, None, MAX_OBJECT_BYTES).await
+    }
+
+    /// As [`Self::object`], in the place of what a buffer held.
+    pub(crate) async fn object_into(&self, target: &str, into: &mut Vec<u8>) -> Result<(), HttpError> {
+        self.send_into(Method::GET, target, Body::None, None, MAX_OBJECT_BYTES, into).await
     }
 
     /// `GET` of `length` bytes of an object from `offset` on. Fewer bytes come back at the object's end.

@@ -21,6 +21,7 @@ mod agent;
 pub mod announce;
 mod at_rest;
 pub mod audit;
+mod buffers;
 mod cases;
 mod chain;
 mod clear_folder;

@@ -7,13 +7,14 @@
 //! The receipt is verified before the share is used, so that nobody can be made to open without an entry that they can prove.
 
 mod export;
+mod fetching;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use custodia_api::messages::{Act, ExhibitRow, Released};
 use custodia_core::custody::body::{Body, Collection, Consultation, Disclosure, ViewMode};
 use custodia_core::custody::intent::{ChainSeen, SignedIntent};
@@ -42,9 +43,8 @@ use crate::seal::object_path;
 use crate::state::{State, acts, head, intake, keys};
 
 pub use export::{ExportError, ExportedFile};
+use fetching::named_object;
 
-/// Segments that are fetched ahead.
-const AHEAD: usize = 3;
 /// The most bytes of one range.
 const MAX_RANGE: u64 = 64 * 1024 * 1024;
 
@@ -293,20 +293,6 @@ fn check_share(collection: &Collection, exhibit: ExhibitId, released: &Released)
     Ok(share)
 }
 
-/// Fetches a whole object. Other bytes than those named are the server's fault, which compares them before they leave.
-async fn named_object(http: &Http, case: CaseId, exhibit: ExhibitId, name: Blake3Digest) -> Result<Bytes, AgentError> {
-    let path = object_path(case, exhibit, name);
-    let object = http.object(&path).await?;
-    let found = Blake3Digest::of(&object);
-    if found == name {
-        return Ok(object);
-    }
-    let finding = "the server gave other bytes than those of the object that was asked for";
-    let other = Misbehaviour { finding, held: path, shown: format!("{} bytes whose name is {found}", object.len()) };
-    http.keep_evidence(&other).await;
-    Err(other.into())
-}
-
 impl OpenedExhibit {
     /// What the exhibit consists of.
     pub fn manifest(&self) -> &CommittedManifest {
@@ -384,26 +370,6 @@ impl OpenedExhibit {
     fn object(&self, index: SegmentIndex) -> Result<Blake3Digest, AgentError> {
         let at = usize::try_from(index.get()).map_err(|_| AgentError::Bug)?;
         self.objects.get(at).copied().ok_or(AgentError::Bug)
-    }
-
-    /// Fetches and opens whole segments, a few ahead, and gives the wanted part of each in order.
-    fn fetch(&self, wanted: Vec<(SegmentIndex, Range<u64>)>) -> impl futures::Stream<Item = Result<Vec<u8>, AgentError>> + Send + '_ {
-        futures::stream::iter(wanted).map(move |(index, within)| self.fetch_one(index, within)).buffered(AHEAD)
-    }
-
-    async fn fetch_one(&self, index: SegmentIndex, within: Range<u64>) -> Result<Vec<u8>, AgentError> {
-        let name = self.object(index)?;
-        let object = named_object(&self.http, self.case, self.exhibit, name).await?;
-        let (key, plan, exhibit) = (Arc::clone(&self.key), self.plan, self.exhibit);
-        let opened = tokio::task::spawn_blocking(move || {
-            let mut plain = Vec::new();
-            Segment::new(exhibit, &plan, index)?.open::<AwsLcCipher>(&key, &name, &object, &mut plain)?;
-            let at = |offset: u64| usize::try_from(offset).expect("a segment has at most 8 MiB");
-            plain.truncate(at(within.end));
-            plain.drain(..at(within.start));
-            Ok::<_, ExhibitError>(plain)
-        });
-        Ok(opened.await.map_err(|_| AgentError::Bug)??)
     }
 }
 

@@ -3,13 +3,11 @@
 //! A handler that takes a [`Caller`] or a [`Signed`] body cannot be reached without these checks, nor by a device that is revoked or expired;
 //! a genuine act that such a device signs is entered as refused.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, HOST};
-use actix_web::{FromRequest, HttpRequest, web};
-use bytes::BytesMut;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use custodia_api::limits::{MAX_JSON_BYTES, MAX_SKEW_SECONDS};
 use custodia_api::signature::{Covered, Parameters, content_digest};
 use custodia_core::digest::Sha256Digest;
@@ -20,6 +18,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::error::{REVOKED, Refusal};
 use crate::http::Shared;
+use crate::nonces::Nonce;
 use crate::store::devices;
 use crate::vault::Vault;
 
@@ -42,36 +41,17 @@ impl Caller {
     }
 }
 
-/// A JSON body whose digest the signature covers, and who sent it.
+/// A JSON body whose digest the signature covers, and who sent it; the nonce is used up.
 pub(crate) struct Signed<T> {
     pub caller: Caller,
     pub body: T,
 }
 
-/// Nonces of requests that change nothing, in memory: a replay within this process is refused, and the number held is bounded.
-#[derive(Debug, Default)]
-pub(crate) struct NonceCache(Mutex<HashMap<(Sha256Digest, [u8; 16]), u64>>);
-
-impl NonceCache {
-    const MOST: usize = 200_000;
-
-    /// Remembers a nonce until `expires`.
-    ///
-    /// # Errors
-    /// [`Refusal::Replayed`], or [`Refusal::TooMany`] if no more can be remembered.
-    fn remember(&self, keyid: Sha256Digest, nonce: [u8; 16], now: u64, expires: u64) -> Result<(), Refusal> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= Self::MOST {
-            held.retain(|_, until| *until >= now);
-        }
-        if held.len() >= Self::MOST {
-            return Err(Refusal::TooMany("the server remembers as many requests as it can"));
-        }
-        match held.insert((keyid, nonce), expires) {
-            Some(until) if until >= now => Err(Refusal::Replayed),
-            _ => Ok(()),
-        }
-    }
+/// The same for an act, whose nonce is used up by the turn that enters it.
+pub(crate) struct ActOf<T> {
+    pub caller: Caller,
+    pub body: T,
+    pub nonce: Arc<Nonce>,
 }
 
 /// What a request claims, once its signature verified; the certificate need not be in good standing.
@@ -165,6 +145,12 @@ impl Verified {
         if fresh { Ok(self.caller) } else { Err(Refusal::Replayed) }
     }
 
+    /// Keeps the nonce for the turn that enters the act.
+    fn use_with_the_act(self, vault: &Vault) -> Result<(Caller, Arc<Nonce>), Refusal> {
+        let nonce = vault.under_way.take(self.caller.id, self.parameters.nonce, self.expires())?;
+        Ok((self.caller, nonce))
+    }
+
     /// Uses the nonce up in this process.
     fn use_up(self, vault: &Vault) -> Result<Caller, Refusal> {
         vault.nonces.remember(self.caller.id, self.parameters.nonce, self.now, self.expires())?;
@@ -204,6 +190,20 @@ impl FromRequest for Caller {
     }
 }
 
+/// A request whose signature and digest hold, with its body; its nonce is not used up yet.
+async fn verified(shared: &Shared, request: &HttpRequest, payload: Payload) -> Result<(Verified, Vec<u8>), Refusal> {
+    let verified = verify(shared, request, true).await.map_err(refused(shared, request))?;
+    let bytes = read_body_into(request, payload, MAX_JSON_BYTES, "the body", Vec::new()).await?;
+    if verified.content_digest.as_deref() != Some(content_digest(&bytes).as_str()) {
+        return Err(refused(shared, request)(Refusal::NotAuthenticated("the body does not have its content-digest".to_owned())));
+    }
+    Ok((verified, bytes))
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| Refusal::Malformed(error.to_string()))
+}
+
 impl<T: serde::de::DeserializeOwned + 'static> FromRequest for Signed<T> {
     type Error = Refusal;
     type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
@@ -212,18 +212,33 @@ impl<T: serde::de::DeserializeOwned + 'static> FromRequest for Signed<T> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let shared = shared(&request)?;
-            let verified = verify(&shared, &request, true).await.map_err(refused(&shared, &request))?;
-            let bytes = read_body(&request, payload, MAX_JSON_BYTES, "the body").await?;
-            if verified.content_digest.as_deref() != Some(content_digest(&bytes).as_str()) {
-                return Err(refused(&shared, &request)(Refusal::NotAuthenticated("the body does not have its content-digest".to_owned())));
-            }
+            let (verified, bytes) = verified(&shared, &request, payload).await?;
             let standing = verified.demand_standing();
             let caller = verified.use_durably(&shared.vault).await.map_err(refused(&shared, &request))?;
             if let Err(refusal) = standing {
                 return Err(shared.vault.enter_attempt(&caller, &bytes, refusal).await);
             }
-            let body = serde_json::from_slice(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
-            Ok(Self { caller, body })
+            Ok(Self { caller, body: parsed(&bytes)? })
+        })
+    }
+}
+
+impl<T: serde::de::DeserializeOwned + 'static> FromRequest for ActOf<T> {
+    type Error = Refusal;
+    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let shared = shared(&request)?;
+            let (verified, bytes) = verified(&shared, &request, payload).await?;
+            if let Err(refusal) = verified.demand_standing() {
+                let caller = verified.use_durably(&shared.vault).await.map_err(refused(&shared, &request))?;
+                return Err(shared.vault.enter_attempt(&caller, &bytes, refusal).await);
+            }
+            let (caller, nonce) = verified.use_with_the_act(&shared.vault).map_err(refused(&shared, &request))?;
+            request.extensions_mut().insert(Arc::clone(&nonce));
+            Ok(Self { caller, body: parsed(&bytes)?, nonce })
         })
     }
 }
@@ -239,18 +254,19 @@ pub(crate) fn declared_length(request: &HttpRequest) -> Result<Option<usize>, Re
     }
 }
 
-/// Reads a body of at most `limit` bytes; refuses a longer one before it is read, if it declares its length.
-pub(crate) async fn read_body(
+/// Reads a body of at most `limit` bytes into a buffer; refuses a longer one before it is read, if it declares its length.
+pub(crate) async fn read_body_into(
     request: &HttpRequest,
     mut payload: Payload,
     limit: usize,
     what: &'static str,
-) -> Result<bytes::Bytes, Refusal> {
+    mut bytes: Vec<u8>,
+) -> Result<Vec<u8>, Refusal> {
     let declared = declared_length(request)?;
     if declared.is_some_and(|length| length > limit) {
         return Err(Refusal::TooLarge(what));
     }
-    let mut bytes = BytesMut::with_capacity(declared.unwrap_or_default());
+    bytes.reserve(declared.unwrap_or_default());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Refusal::Malformed("the body broke off".to_owned()))?;
         if bytes.len() + chunk.len() > limit {
@@ -258,5 +274,5 @@ pub(crate) async fn read_body(
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.freeze())
+    Ok(bytes)
 }

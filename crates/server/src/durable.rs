@@ -5,21 +5,6 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use custodia_failpoint::fail_point;
-
-/// Replaces a file by `bytes` so that after a crash it holds either the old content or the new, whole.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::other("a file lies in a folder"))?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fail_point!("server.file.written_beside");
-    fs::rename(&beside, path)?;
-    File::open(folder)?.sync_all()
-}
-
 /// Writes a secret to a file that must not exist yet, readable by its owner alone (0600).
 pub(crate) fn write_new_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("a file lies in a folder"))?;

@@ -16,6 +16,7 @@ mod error;
 mod head_file;
 mod http;
 mod keys;
+mod nonces;
 mod objects;
 mod registry;
 mod sequencer;

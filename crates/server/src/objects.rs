@@ -4,17 +4,20 @@
 //! damaged object is noticed and never served as the right one; a lost one is noticed at the collection or at the reading.
 
 use core::ops::Range;
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use custodia_api::limits::MAX_OBJECT_BYTES;
 use custodia_core::digest::Blake3Digest;
 use custodia_core::ids::ExhibitId;
+use futures::StreamExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use object_store::{ClientOptions, GetResultPayload, ObjectStore, ObjectStoreExt as _, RetryConfig};
 
 use crate::config::{S3Config, StoreConfig};
 use crate::durable;
@@ -46,6 +49,23 @@ impl From<object_store::Error> for ObjectError {
             object_store::Error::NotFound { .. } => Self::Missing,
             other => Self::Unavailable(Box::new(other)),
         }
+    }
+}
+
+/// An object whose bytes have its name.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    name: Blake3Digest,
+    bytes: Bytes,
+}
+
+impl Named {
+    /// Compares bytes with the name under which they came.
+    ///
+    /// # Errors
+    /// [`ObjectError::NotItsName`].
+    pub fn check(name: Blake3Digest, bytes: Bytes) -> Result<Self, ObjectError> {
+        if Blake3Digest::of(&bytes) == name { Ok(Self { name, bytes }) } else { Err(ObjectError::NotItsName) }
     }
 }
 
@@ -145,16 +165,12 @@ impl Objects {
         Arc::clone(&self.0)
     }
 
-    /// Stores an object durably, if its bytes have its name. Storing it again is harmless.
+    /// Stores an object durably. Storing it again is harmless.
     ///
     /// # Errors
-    /// [`ObjectError::NotItsName`] before anything is stored; [`ObjectError::Unavailable`] if it is not known to be stored.
-    pub async fn put(&self, exhibit: ExhibitId, name: Blake3Digest, bytes: Bytes) -> Result<(), ObjectError> {
-        if Blake3Digest::of(&bytes) != name {
-            return Err(ObjectError::NotItsName);
-        }
-        let at = place(exhibit, name);
-        let Err(failed) = self.0.put(&at, bytes.into()).await else { return Ok(()) };
+    /// [`ObjectError::Unavailable`] if it is not known to be stored.
+    pub async fn put(&self, exhibit: ExhibitId, Named { name, bytes }: Named) -> Result<(), ObjectError> {
+        let Err(failed) = self.0.put(&place(exhibit, name), bytes.into()).await else { return Ok(()) };
         // A store may report a failure, or a conflict, although it kept the object: look and compare.
         match self.get(exhibit, name).await {
             Ok(_) => Ok(()),
@@ -164,9 +180,35 @@ impl Objects {
     }
 
     /// Reads a whole object and compares it with its name.
-    pub async fn get(&self, exhibit: ExhibitId, name: Blake3Digest) -> Result<Bytes, ObjectError> {
-        let bytes = self.0.get(&place(exhibit, name)).await?.bytes().await?;
-        if Blake3Digest::of(&bytes) == name { Ok(bytes) } else { Err(ObjectError::Damaged) }
+    pub async fn get(&self, exhibit: ExhibitId, name: Blake3Digest) -> Result<Vec<u8>, ObjectError> {
+        self.get_into(exhibit, name, Vec::new()).await
+    }
+
+    /// The same, into an empty buffer of the caller's.
+    pub async fn get_into(&self, exhibit: ExhibitId, name: Blake3Digest, mut bytes: Vec<u8>) -> Result<Vec<u8>, ObjectError> {
+        let found = self.0.get(&place(exhibit, name)).await?;
+        let length = usize::try_from(found.meta.size).ok().filter(|length| *length <= MAX_OBJECT_BYTES).ok_or(ObjectError::Damaged)?;
+        bytes.reserve(length);
+        let file = match found.payload {
+            GetResultPayload::File(file, _) => Some(file),
+            GetResultPayload::Stream(mut pieces) => {
+                while let Some(piece) = pieces.next().await {
+                    let piece = piece?;
+                    if piece.len() > length - bytes.len() {
+                        return Err(ObjectError::Damaged);
+                    }
+                    bytes.extend_from_slice(&piece);
+                }
+                None
+            }
+        };
+        let compared = tokio::task::spawn_blocking(move || {
+            if let Some(file) = file {
+                file.take(length as u64).read_to_end(&mut bytes).map_err(|error| ObjectError::Unavailable(Box::new(error)))?;
+            }
+            if Blake3Digest::of(&bytes) == name { Ok(bytes) } else { Err(ObjectError::Damaged) }
+        });
+        compared.await.map_err(|error| ObjectError::Unavailable(Box::new(error)))?
     }
 
     /// The length of an object in bytes.

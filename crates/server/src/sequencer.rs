@@ -21,6 +21,7 @@ use custodia_core::secret::Secret32;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::Refusal;
+use crate::nonces::Nonce;
 use crate::vault::Vault;
 
 /// The most submissions of one turn.
@@ -66,6 +67,14 @@ pub(crate) struct Act {
     pub attachment: Attachment,
 }
 
+/// What is handed in at once.
+pub(crate) struct Sent {
+    /// Entered together or not at all; at least one.
+    pub acts: Vec<Act>,
+    /// The nonce of their request, if it has one that is not used up yet.
+    pub nonce: Option<Arc<Nonce>>,
+}
+
 /// What became of a submission.
 #[derive(Debug)]
 pub(crate) enum Entered {
@@ -76,8 +85,7 @@ pub(crate) enum Entered {
 }
 
 struct Submission {
-    /// Entered together or not at all; at least one.
-    acts: Vec<Act>,
+    sent: Sent,
     answer: oneshot::Sender<Result<Entered, Refusal>>,
 }
 
@@ -95,9 +103,9 @@ impl Sequencer {
     }
 
     /// Hands acts in and waits until they stand durably in the log, or are refused.
-    pub async fn enter(&self, acts: Vec<Act>) -> Result<Entered, Refusal> {
+    pub async fn enter(&self, nonce: Option<Arc<Nonce>>, acts: Vec<Act>) -> Result<Entered, Refusal> {
         let (answer, answered) = oneshot::channel();
-        self.0.try_send(Submission { acts, answer }).map_err(|error| match error {
+        self.0.try_send(Submission { sent: Sent { acts, nonce }, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refusal::TooMany("too many acts wait"),
             mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable("the server is stopping".to_owned()),
         })?;
@@ -119,8 +127,8 @@ impl Waiting {
             if let Ok(0) = tokio::time::timeout(IDLE, self.0.recv_many(&mut batch, MAX_TURN)).await {
                 return;
             }
-            let (acts, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|submission| (submission.acts, submission.answer)).unzip();
-            match turn::take(&vault, acts).await {
+            let (sent, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|submission| (submission.sent, submission.answer)).unzip();
+            match turn::take(&vault, sent).await {
                 Ok(outcomes) => {
                     for (answer, outcome) in answers.into_iter().zip(outcomes) {
                         // Whoever asked may be gone; the record stands, and a retry finds it.

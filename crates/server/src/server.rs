@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use custodia_core::log::checkpoint::LogKey;
 use tokio::task::JoinHandle;
@@ -17,6 +18,7 @@ use crate::error::StartError;
 use crate::head_file::HeadFile;
 use crate::http::{self, Shared};
 use crate::keys::{self, Keks};
+use crate::nonces::used_up_before_the_answer;
 use crate::store::{Store, log};
 use crate::strangers::Strangers;
 use crate::tls;
@@ -138,10 +140,12 @@ impl Server {
             web::Data::new(Shared { vault: Arc::clone(&vault), authorities, strangers: Strangers::new(config.limits.refused_per_minute) });
         let sequencing = tokio::spawn(waiting.run(Arc::clone(&vault)));
         let deleting = tokio::spawn(delete_erased(Arc::clone(&vault)));
-        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(http::configure))
-            .workers(config.limits.workers)
-            .client_request_timeout(Duration::from_secs(10))
-            .shutdown_timeout(10);
+        let server = HttpServer::new(move || {
+            App::new().app_data(shared.clone()).wrap(from_fn(used_up_before_the_answer)).configure(http::configure)
+        })
+        .workers(config.limits.workers)
+        .client_request_timeout(Duration::from_secs(10))
+        .shutdown_timeout(10);
         let server = match tls {
             Some(tls) => server.listen_rustls_0_23(listener, tls),
             None => server.listen(listener),

@@ -21,14 +21,16 @@ use tokio::sync::Mutex;
 pub(crate) use evidence::Range;
 use memory::Memory;
 
-use crate::auth::{Caller, NonceCache};
+use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::config::{LimitsConfig, ServerConfig};
 use crate::error::{Refusal, StartError};
 use crate::head_file::HeadFile;
 use crate::keys::{self, Keks};
+use crate::nonces::{Nonce, NonceCache, UnderWay};
 use crate::objects::Objects;
 use crate::registry::SharedRegistry;
+use crate::sequencer::facts::Roots;
 use crate::sequencer::{Act, Attachment, Entered, Sequencer, Waiting};
 use crate::store::{Store, cases};
 
@@ -43,6 +45,8 @@ pub(crate) struct Vault {
     pub clock: Arc<dyn Clock>,
     pub limits: LimitsConfig,
     pub nonces: NonceCache,
+    pub under_way: UnderWay,
+    pub roots: Roots,
     /// Memory for objects that are being taken in, and given out.
     pub uploads: Memory,
     pub downloads: Memory,
@@ -78,6 +82,8 @@ impl Vault {
             clock,
             limits: config.limits,
             nonces: NonceCache::default(),
+            under_way: UnderWay::default(),
+            roots: Roots::default(),
             uploads: Memory::new(config.limits.upload_mib),
             downloads: Memory::new(config.limits.download_mib),
             trust_pin: config.trust_pin,
@@ -131,7 +137,7 @@ impl Vault {
         };
         let Ok(unverified) = UnverifiedIntent::parse(&intent) else { return refusal };
         let Ok(intent) = Self::intent_of(caller, &intent, unverified.unverified().case) else { return refusal };
-        match self.enter_one(Act { intent, attachment: Attachment::None }).await {
+        match self.enter_one(None, Act { intent, attachment: Attachment::None }).await {
             Err(Refusal::Rule { receipt, .. }) => Refusal::NotInGoodStanding { standing, receipt },
             Err(other) => other,
             Ok(_) => refusal,
@@ -149,7 +155,7 @@ impl Vault {
         drop(conn);
         let intent = mirror.verify(intent)?;
         self.agree_on_the_time(&intent)?;
-        self.enter_one(Act { intent, attachment: Attachment::None }).await
+        self.enter_one(None, Act { intent, attachment: Attachment::None }).await
     }
 
     /// A request of a device tells this server when its own clock is wrong; of an office there is only the intent. Entered by a wrong clock, one
@@ -165,14 +171,14 @@ impl Vault {
     }
 
     /// Enters one act; answers its receipt.
-    pub async fn enter_one(&self, act: Act) -> Result<Receipt, Refusal> {
-        let mut receipts = self.enter(vec![act]).await?;
+    pub async fn enter_one(&self, nonce: Option<Arc<Nonce>>, act: Act) -> Result<Receipt, Refusal> {
+        let mut receipts = self.enter(nonce, vec![act]).await?;
         receipts.pop().ok_or(Refusal::Internal("an act has no receipt"))
     }
 
-    /// Enters acts together or not at all; answers their receipts in order.
-    pub async fn enter(&self, acts: Vec<Act>) -> Result<Vec<Receipt>, Refusal> {
-        let outcome = self.sequencer.enter(acts).await?;
+    /// Enters acts together or not at all, and uses up the nonce of their request; answers their receipts in order.
+    pub async fn enter(&self, nonce: Option<Arc<Nonce>>, acts: Vec<Act>) -> Result<Vec<Receipt>, Refusal> {
+        let outcome = self.sequencer.enter(nonce, acts).await?;
         let mut conn = self.store.read().await?;
         match outcome {
             Entered::Accepted(indexes) => {

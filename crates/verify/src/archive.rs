@@ -118,7 +118,7 @@ impl<R: Read + Seek> Archive<R> {
         self.source.seek(SeekFrom::Start(extent.start))?;
         let mut rest = extent.length;
         let mut buffer = vec![0; 1 << 20];
-        let mut crc = Crc32::new();
+        let mut crc = crc32fast::Hasher::new();
         while rest > 0 {
             let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len());
             self.source.read_exact(&mut buffer[..wanted])?;
@@ -126,43 +126,11 @@ impl<R: Read + Seek> Archive<R> {
             each(&buffer[..wanted]);
             rest -= wanted as u64;
         }
-        if crc.value() == extent.crc {
+        if crc.finalize() == extent.crc {
             Ok(())
         } else {
             Err(malformed(format!("the entry {name:?} has another CRC-32 than its header says")))
         }
-    }
-}
-
-/// CRC-32 as ZIP has it (ISO 3309, reflected, polynomial 0xEDB88320).
-struct Crc32(u32);
-
-impl Crc32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut byte = 0_u32;
-        while byte < 256 {
-            let (mut value, mut bit) = (byte, 0);
-            while bit < 8 {
-                value = if value & 1 == 1 { value >> 1 ^ 0xedb8_8320 } else { value >> 1 };
-                bit += 1;
-            }
-            table[byte as usize] = value;
-            byte += 1;
-        }
-        table
-    };
-
-    const fn new() -> Self {
-        Self(u32::MAX)
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |value, byte| Self::TABLE[usize::from(value.to_le_bytes()[0] ^ byte)] ^ value >> 8);
-    }
-
-    const fn value(&self) -> u32 {
-        !self.0
     }
 }
 

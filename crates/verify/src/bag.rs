@@ -2,16 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use custodia_core::digest::Sha256Digest;
 use custodia_core::dossier::paths;
-use custodia_core::exhibit::file_digest::{FileDigester, FileDigests};
+use custodia_core::exhibit::file_digest::{FileDigests, PiecesDigester, WholeDigester};
 use custodia_core::finding::Finding;
 
 use crate::archive::{Archive, ArchiveError};
 
 /// The largest list or record file that is read into memory, in bytes.
 pub const MAX_TEXT_BYTES: u64 = 1 << 30;
+
+/// Pieces that wait for the other thread.
+const PIECES_AHEAD: usize = 4;
 
 const DECLARATION: &[u8] = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 
@@ -28,13 +34,7 @@ pub struct Bag {
 /// # Errors
 /// [`ArchiveError`] if the file cannot be read; what does not agree is a finding.
 pub fn check<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Bag, ArchiveError> {
-    let names: Vec<String> = archive.names().map(str::to_owned).collect();
-    let mut digests = BTreeMap::new();
-    for name in names {
-        let mut digester = FileDigester::new();
-        archive.stream(&name, |chunk| digester.update(chunk))?;
-        digests.insert(name, digester.finish());
-    }
+    let digests = digest_all(archive)?;
     let mut findings = Vec::new();
     if archive.read(paths::BAGIT, MAX_TEXT_BYTES)?.as_deref() != Some(DECLARATION) {
         findings.push(Finding::failed("DOS-02", paths::BAGIT, "it does not declare a bag of version 1.0 in UTF-8"));
@@ -51,6 +51,46 @@ pub fn check<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Bag, ArchiveErr
         ));
     }
     Ok(Bag { digests, findings })
+}
+
+/// Reads every entry once: this thread reads, and takes CRC-32 and SHA-256; another takes the other digests of the same bytes.
+fn digest_all<R: Read + Seek>(archive: &mut Archive<R>) -> Result<BTreeMap<String, FileDigests>, ArchiveError> {
+    let names: Vec<String> = archive.names().map(str::to_owned).collect();
+    // None ends an entry.
+    let (to_other, pieces) = sync_channel::<Option<Arc<Vec<u8>>>>(PIECES_AHEAD);
+    let (whole, others) = thread::scope(|scope| {
+        let other = scope.spawn(move || {
+            let (mut ended, mut digester) = (Vec::new(), PiecesDigester::default());
+            for piece in pieces {
+                match piece {
+                    Some(bytes) => digester.update(&bytes),
+                    None => ended.push(core::mem::take(&mut digester)),
+                }
+            }
+            ended
+        });
+        let mut whole = Vec::with_capacity(names.len());
+        let read = names.iter().try_for_each(|name| {
+            let mut digester = WholeDigester::default();
+            archive.stream(name, |chunk| {
+                let chunk = Arc::new(chunk.to_vec());
+                // The other thread takes everything until this sender is gone.
+                let _taken = to_other.send(Some(Arc::clone(&chunk)));
+                digester.update(&chunk);
+            })?;
+            let _taken = to_other.send(None);
+            whole.push(digester);
+            Ok::<_, ArchiveError>(())
+        });
+        drop(to_other);
+        let others = other.join().expect("digesting does not panic");
+        read.map(|()| (whole, others))
+    })?;
+    Ok(names
+        .into_iter()
+        .zip(whole.into_iter().zip(others))
+        .map(|(name, (whole, others))| (name, FileDigests::of_halves(whole, others)))
+        .collect())
 }
 
 fn compare<R: Read + Seek>(

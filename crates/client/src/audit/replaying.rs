@@ -2,7 +2,7 @@
 
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::receipt::{PartView, RecordView};
-use custodia_core::custody::replay::Replay;
+use custodia_core::custody::replay::{Replay, Replayed};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::AwsLcCipher;
 use custodia_core::exhibit::keys::ReasonKey;
@@ -68,16 +68,26 @@ impl Replaying {
         self.checkpoint.size().get()
     }
 
-    pub(super) fn take(&mut self, view: &RecordView) {
-        let index = self.taken;
-        self.taken += 1;
-        let step = self.replay.step(view);
-        self.findings.extend(step.findings);
-        if matches!(view.core, PartView::Closed(_)) {
-            self.erased.push(index);
+    /// Takes the next records: what each needs nothing of the others for is done by all processors, the rest in order.
+    pub(super) fn take(&mut self, views: &[RecordView]) {
+        let mut steps = Vec::with_capacity(views.len());
+        for (prepared, view) in on_all_processors(views, |view| self.replay.prepare(view)).into_iter().zip(views) {
+            let step = self.replay.step_prepared(prepared);
+            self.findings.extend(step.findings);
+            if matches!(view.core, PartView::Closed(_)) {
+                self.erased.push(self.taken);
+            }
+            steps.push((self.taken, step.record));
+            self.taken += 1;
         }
-        let Some(record) = step.record else { return };
-        let stated = self.reader.read(&record.intent);
+        let stated = on_all_processors(&steps, |(_, record)| record.as_ref().map(|record| self.reader.read(&record.intent)));
+        for ((index, record), stated) in steps.into_iter().zip(stated) {
+            let (Some(record), Some(stated)) = (record, stated) else { continue };
+            self.note(index, &record, stated);
+        }
+    }
+
+    fn note(&mut self, index: u64, record: &Replayed, stated: Stated) {
         if stated == Stated::DoesNotOpen {
             let text = format!("the reason that its actor {} sealed to this auditor does not open", self.actor(&record.intent));
             self.findings.push(Finding::failed("AUD-09", format!("record {index}"), text));
@@ -112,4 +122,17 @@ impl Replaying {
             erased: self.erased,
         }
     }
+}
+
+/// Does something for each, on as many threads as there are processors; the results are in order.
+fn on_all_processors<T: Sync, R: Send>(all: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, core::num::NonZeroUsize::get);
+    let each = &each;
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = all
+            .chunks(all.len().div_ceil(threads).max(1))
+            .map(|part| scope.spawn(move || part.iter().map(each).collect::<Vec<_>>()))
+            .collect();
+        parts.into_iter().flat_map(|part| part.join().expect("a check does not panic")).collect()
+    })
 }

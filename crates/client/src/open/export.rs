@@ -3,16 +3,16 @@
 //! Everything is written into a folder beside the target under a temporary name, flushed to the disk and compared with the manifest; the rename to the
 //! target's name is the last step. What failed is taken away again, since it is evidence in clear.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use custodia_core::exhibit::file_digest::{FileDigester, FileDigests};
-use custodia_core::exhibit::path::{ExportName, export_name};
+use custodia_core::exhibit::file_digest::FileDigests;
+use custodia_core::exhibit::path::export_name;
 use custodia_failpoint::fail_point;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
+use super::writing::{Planned, write_all};
 use super::{OpenedExhibit, entry_name};
 use crate::clear_folder::ClearFolder;
 use crate::error::{AgentError, shown};
@@ -54,13 +54,7 @@ pub struct ExportedFile {
     pub digests: FileDigests,
 }
 
-struct Planned {
-    name: ExportName,
-    shown: String,
-    digests: FileDigests,
-}
-
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ExportError {
+pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ExportError {
     let path = path.to_owned();
     move |source| ExportError::Io { path, source }
 }
@@ -127,51 +121,8 @@ fn become_target(temporary: &ClearFolder, target: &Path) -> Result<(), ExportErr
     sync_folder(target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
-fn sync_folder(folder: &Path) -> Result<(), ExportError> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), ExportError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
-}
-
-/// Cuts the content into the files, in order; each is flushed and compared before the next begins.
-fn write_all(temporary: &Path, planned: Vec<Planned>, mut contents: mpsc::Receiver<Vec<u8>>) -> Result<Vec<ExportedFile>, ExportError> {
-    let mut content: Vec<u8> = Vec::new();
-    let mut at = 0;
-    let mut files = Vec::with_capacity(planned.len());
-    let mut folders = std::collections::BTreeSet::new();
-    for Planned { name, shown, digests } in planned {
-        let path = temporary.join(name.as_str());
-        let folder = path.parent().unwrap_or(temporary).to_owned();
-        fs::create_dir_all(&folder).map_err(io(&folder))?;
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::AlreadyExists => ExportError::SameName(shown.clone()),
-            _ => ExportError::Io { path: path.clone(), source },
-        })?;
-        folders.extend(folder.ancestors().take_while(|one| one.starts_with(temporary)).map(Path::to_owned));
-        let mut digester = FileDigester::new();
-        let mut left = digests.size;
-        while left > 0 {
-            if at == content.len() {
-                // The stream ended early: whoever sends it says why.
-                content = contents.blocking_recv().ok_or_else(|| ExportError::Digests(shown.clone()))?;
-                at = 0;
-            }
-            let take = usize::try_from(left).unwrap_or(usize::MAX).min(content.len() - at);
-            let piece = &content[at..at + take];
-            digester.update(piece);
-            file.write_all(piece).map_err(io(&path))?;
-            fail_point!("agent.export.in_a_file");
-            at += take;
-            left -= take as u64;
-        }
-        file.sync_all().map_err(io(&path))?;
-        if digester.finish() != digests {
-            return Err(ExportError::Digests(shown));
-        }
-        files.push(ExportedFile { name: name.as_str().to_owned(), collected_as: shown, digests });
-    }
-    for folder in &folders {
-        sync_folder(folder)?;
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@
 //!           └─ SHA-256, BLAKE3, tree, while the bytes are hot                        └─ resumed: compare, skip what is stored
 //! ```
 //! At most twelve buffers of a segment are alive at any time, about 100 MiB.
+//!
+//! A segment is known again by a digest that costs no pass of its own over the bytes: BLAKE3 over, for each file that has bytes in it, how far the
+//! file is read at the segment's end and the BLAKE3 of the file up to there. With the sizes of the files, which the journal holds, it tells the
+//! segment's content from every other; the padding is zeros, or nothing is sealed.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
@@ -20,6 +24,7 @@ use custodia_core::ids::ExhibitId;
 use tokio::sync::mpsc;
 
 use super::scan::{IntakeError, SourceFile, unreadable};
+use crate::buffers::{Buffers, Lent};
 use crate::clock::random;
 use crate::state::intake::SegmentRow;
 
@@ -60,7 +65,8 @@ pub(crate) struct SealedSegment {
 
 struct Plain {
     index: u64,
-    padded: Vec<u8>,
+    padded: Lent,
+    digest: Blake3Digest,
 }
 
 /// The running stages; dropping the receiver stops them.
@@ -73,11 +79,10 @@ pub(crate) struct Running {
 pub(crate) fn start(job: Job) -> Running {
     let job = Arc::new(job);
     let (plain_out, plain_in) = mpsc::channel(WAITING);
-    let (empty_out, empty_in) = mpsc::unbounded_channel();
     let (sealed_out, segments) = mpsc::channel(WAITING);
     let reading = Arc::clone(&job);
-    let digests = tokio::task::spawn_blocking(move || read(&reading, &plain_out, empty_in));
-    tokio::task::spawn_blocking(move || seal(&job, plain_in, &empty_out, &sealed_out));
+    let digests = tokio::task::spawn_blocking(move || read(&reading, &plain_out));
+    tokio::task::spawn_blocking(move || seal(&job, plain_in, &sealed_out));
     Running { segments, digests }
 }
 
@@ -85,10 +90,12 @@ pub(crate) fn start(job: Job) -> Running {
 struct Filler<'a> {
     plan: &'a SegmentPlan,
     out: &'a mpsc::Sender<Plain>,
-    empty: mpsc::UnboundedReceiver<Vec<u8>>,
+    buffers: Buffers,
     index: u64,
-    buffer: Vec<u8>,
+    buffer: Lent,
     filled: usize,
+    /// What of the files' digests stands for the segment.
+    marks: blake3::Hasher,
 }
 
 /// The stage after this one is gone: it has said why.
@@ -109,14 +116,26 @@ impl Filler<'_> {
         &mut self.buffer[self.filled..len]
     }
 
-    fn advance(&mut self, by: usize) -> Result<(), Stopped> {
+    fn mark(&mut self, digester: &FileDigester) {
+        let (read, digest) = digester.so_far();
+        self.marks.update(&read.to_be_bytes()).update(digest.as_bytes());
+    }
+
+    /// Takes what stands in the room now, of the file that the digester has read up to there.
+    fn advance(&mut self, by: usize, digester: &FileDigester) -> Result<(), Stopped> {
         self.filled += by;
         if self.filled < self.segment_len() {
             return Ok(());
         }
-        let next = self.empty.try_recv().unwrap_or_default();
-        let padded = core::mem::replace(&mut self.buffer, next);
-        self.out.blocking_send(Plain { index: self.index, padded }).map_err(|_| Stopped)?;
+        self.mark(digester);
+        self.end_segment()
+    }
+
+    fn end_segment(&mut self) -> Result<(), Stopped> {
+        let digest = Blake3Digest::from_bytes(self.marks.finalize().into());
+        self.marks.reset();
+        let padded = core::mem::replace(&mut self.buffer, self.buffers.take());
+        self.out.blocking_send(Plain { index: self.index, padded, digest }).map_err(|_| Stopped)?;
         self.index += 1;
         self.filled = 0;
         Ok(())
@@ -124,17 +143,17 @@ impl Filler<'_> {
 
     fn pad(&mut self) -> Result<(), Stopped> {
         while self.index < self.plan.segment_count() {
-            let room = self.room();
-            room.fill(0);
-            let len = room.len();
-            self.advance(len)?;
+            self.room().fill(0);
+            self.end_segment()?;
         }
         Ok(())
     }
 }
 
-fn read(job: &Job, out: &mpsc::Sender<Plain>, empty: mpsc::UnboundedReceiver<Vec<u8>>) -> Result<Vec<FileDigests>, IntakeError> {
-    let mut filler = Filler { plan: &job.plan, out, empty, index: 0, buffer: Vec::new(), filled: 0 };
+fn read(job: &Job, out: &mpsc::Sender<Plain>) -> Result<Vec<FileDigests>, IntakeError> {
+    let buffers = Buffers::default();
+    let buffer = buffers.take();
+    let mut filler = Filler { plan: &job.plan, out, buffers, index: 0, buffer, filled: 0, marks: blake3::Hasher::new() };
     let mut digests = Vec::with_capacity(job.files.len());
     for source in &job.files {
         let Ok(digest) = read_file(source, &mut filler)? else { return Ok(Vec::new()) };
@@ -160,7 +179,7 @@ fn read_file(source: &SourceFile, filler: &mut Filler<'_>) -> Result<Result<File
         }
         digester.update(&room[..read]);
         left -= read as u64;
-        if filler.advance(read).is_err() {
+        if filler.advance(read, &digester).is_err() {
             return Ok(Err(Stopped));
         }
     }
@@ -168,20 +187,15 @@ fn read_file(source: &SourceFile, filler: &mut Filler<'_>) -> Result<Result<File
         return Err(IntakeError::Changed { path: source.path.clone(), what: "it grew" });
     }
     source.unchanged(&file)?;
+    filler.mark(&digester);
     Ok(Ok(digester.finish()))
 }
 
-fn seal(
-    job: &Job,
-    mut plain: mpsc::Receiver<Plain>,
-    empty: &mpsc::UnboundedSender<Vec<u8>>,
-    out: &mpsc::Sender<Result<SealedSegment, PipelineError>>,
-) {
-    while let Some(Plain { index, padded }) = plain.blocking_recv() {
-        let sealed = seal_one(job, index, &padded);
+fn seal(job: &Job, mut plain: mpsc::Receiver<Plain>, out: &mpsc::Sender<Result<SealedSegment, PipelineError>>) {
+    let buffers = Buffers::default();
+    while let Some(plain) = plain.blocking_recv() {
+        let sealed = seal_one(job, &plain, &buffers);
         let failed = sealed.is_err();
-        // A reader that has ended needs no buffer back.
-        let _ended = empty.send(padded);
         if out.blocking_send(sealed).is_err() || failed {
             return;
         }
@@ -189,16 +203,15 @@ fn seal(
 }
 
 /// Seals one padded segment, with the salt of the journal if it has one: the same bytes then make the same object.
-fn seal_one(job: &Job, index: u64, padded: &[u8]) -> Result<SealedSegment, PipelineError> {
+fn seal_one(job: &Job, Plain { index, padded, digest }: &Plain, buffers: &Buffers) -> Result<SealedSegment, PipelineError> {
     let place = job
         .plan
-        .segment(index)
+        .segment(*index)
         .ok_or(ExhibitError::Bug { part: custodia_core::exhibit::Part::Segment, why: "a segment index lies within its plan" })?;
     let segment = Segment::new(job.exhibit, &job.plan, place)?;
-    let plain_digest = Blake3Digest::of(padded);
-    let earlier = job.journal.get(&index);
+    let earlier = job.journal.get(index);
     if let Some(row) = earlier {
-        if row.plain_digest != plain_digest {
+        if row.plain_digest != *digest {
             return Err(IntakeError::OtherFiles("their content differs from what was sealed before").into());
         }
         if job.stored.contains(&row.object) {
@@ -206,13 +219,13 @@ fn seal_one(job: &Job, index: u64, padded: &[u8]) -> Result<SealedSegment, Pipel
         }
     }
     let salt = earlier.map_or_else(random, |row| row.salt);
-    let mut object = Vec::new();
+    let mut object = buffers.take();
     let name = segment.seal::<AwsLcCipher>(&job.key, &Salt::from_bytes(salt), padded, &mut object)?;
     if earlier.is_some_and(|row| row.object != name) {
         return Err(IntakeError::OtherFiles("sealing them again made another object").into());
     }
-    let row = SegmentRow { number: index, salt, plain_digest, object: name, object_bytes: object.len() as u64 };
-    Ok(SealedSegment { row, journalled: earlier.is_some(), object: Some(object.into()) })
+    let row = SegmentRow { number: *index, salt, plain_digest: *digest, object: name, object_bytes: object.len() as u64 };
+    Ok(SealedSegment { row, journalled: earlier.is_some(), object: Some(Bytes::from_owner(object)) })
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub struct SegmentRow {
     pub number: u64,
     /// The salt with which it was, and is ever, sealed.
     pub salt: [u8; 24],
-    /// BLAKE3 of the padded plaintext.
+    /// Tells its content from every other; see [`crate::seal`] for what is digested.
     pub plain_digest: Blake3Digest,
     /// The object's name.
     pub object: Blake3Digest,

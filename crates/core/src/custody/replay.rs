@@ -15,10 +15,10 @@ use crate::time::LogTime;
 
 use super::body::{Body, Erasure};
 use super::facts::{DeviceFacts, Facts, LogFacts};
-use super::intent::{SignedIntent, UnverifiedIntent};
+use super::intent::{IntentError, SignedIntent, UnverifiedIntent};
 use super::kind::Concern;
 use super::receipt::{OpenedRecord, RecordView};
-use super::record::{Core, Outcome};
+use super::record::{Core, Outcome, RecordError};
 use super::registry_act;
 use super::rules;
 use super::world::World;
@@ -41,6 +41,20 @@ pub struct Step {
     pub findings: Vec<Finding>,
     /// The record, if it could be read and its signature verified.
     pub record: Option<Replayed>,
+}
+
+/// A record as far as it can be looked at before its turn, by any thread: its parts, its intent, and the signature if the certificate is known already.
+pub struct Prepared {
+    index: u64,
+    opened: Result<OpenedRecord, RecordError>,
+    intent: Option<PreparedIntent>,
+}
+
+enum PreparedIntent {
+    /// An act of the registry, or one whose certificate was not known yet.
+    Unverified(Result<UnverifiedIntent, IntentError>),
+    /// What came of the signature under the certificate that the intent names by its digest.
+    Verified(Result<SignedIntent, IntentError>),
 }
 
 /// The state of a replay up to some size.
@@ -95,20 +109,43 @@ impl Replay {
         usize::try_from(size.get()).ok().and_then(|size| self.roots.get(size)).copied()
     }
 
+    /// Does for a record what needs nothing of the records before it; most of a replay's work.
+    ///
+    /// A certificate is named by its digest, so a signature that holds under it now holds under it at the record's turn.
+    pub fn prepare(&self, view: &RecordView) -> Prepared {
+        let opened = view.open();
+        let core = opened.as_ref().ok().and_then(|opened| opened.core.as_ref());
+        let intent = core.map(|core| match UnverifiedIntent::parse(&core.intent) {
+            Ok(intent) if intent.unverified().kind().concern() != Concern::Registry => {
+                match self.registry.certificate(CertificateId::from_digest(intent.signer())) {
+                    Some(certificate) => PreparedIntent::Verified(intent.verify(certificate.key())),
+                    None => PreparedIntent::Unverified(Ok(intent)),
+                }
+            }
+            parsed => PreparedIntent::Unverified(parsed),
+        });
+        Prepared { index: view.index, opened, intent }
+    }
+
     /// Takes the next record.
     ///
     /// After a finding the replay goes on as well as it can, so that one fault does not hide another.
     pub fn step(&mut self, view: &RecordView) -> Step {
+        self.step_prepared(self.prepare(view))
+    }
+
+    /// The same for a record that [`Self::prepare`] has looked at, in this replay and not later than now.
+    pub fn step_prepared(&mut self, prepared: Prepared) -> Step {
         let index = self.frontier.size().get();
         let subject = format!("record {index}");
         let mut step = Step::default();
-        let opened = match view.open() {
-            Ok(opened) if view.index == index => opened,
+        let opened = match prepared.opened {
+            Ok(opened) if prepared.index == index => opened,
             Ok(_) => {
                 step.fail(
                     "AUD-01",
                     &subject,
-                    format!("the record given has index {}: one is missing, repeated or out of order", view.index),
+                    format!("the record given has index {}: one is missing, repeated or out of order", prepared.index),
                 );
                 return step;
             }
@@ -122,7 +159,7 @@ impl Replay {
             return step;
         }
         self.roots.push(self.frontier.root());
-        let Some(core) = opened.core.clone() else {
+        let (Some(core), Some(intent)) = (opened.core.clone(), prepared.intent) else {
             self.missing.insert(index);
             self.pass_over(&subject, &opened, &mut step);
             return step;
@@ -131,7 +168,9 @@ impl Replay {
             step.fail("AUD-03", &subject, "its time lies before that of the record before it");
         }
         self.last_time = self.last_time.max(Some(core.time));
-        self.replay_core(index, &subject, core, &opened, &mut step);
+        if let Some(intent) = self.verify_intent(&subject, intent, &mut step) {
+            self.replay_core(&subject, core, intent, &opened, &mut step);
+        }
         step
     }
 
@@ -156,8 +195,7 @@ impl Replay {
         findings
     }
 
-    fn replay_core(&mut self, index: u64, subject: &str, core: Core, opened: &OpenedRecord, step: &mut Step) {
-        let Some(intent) = self.verify_intent(subject, &core, step) else { return };
+    fn replay_core(&mut self, subject: &str, core: Core, intent: SignedIntent, opened: &OpenedRecord, step: &mut Step) {
         if !self.acts.insert((intent.signer(), intent.id)) {
             step.fail("AUD-06", subject, format!("the act {} of this device has an entry already", intent.id));
         }
@@ -176,7 +214,7 @@ impl Replay {
             self.apply(&intent, &core, subject, step);
         }
         self.world.extend_chains(intent.case, intent.exhibit, opened.commitment);
-        let index = LeafIndex::new(index).expect("the frontier holds it");
+        let index = LeafIndex::new(core.index).expect("the frontier holds it");
         step.record = Some(Replayed { index, core, intent });
     }
 
@@ -198,10 +236,13 @@ impl Replay {
         self.registry.head().map(|head| AsOf { seq: head.seq, time })
     }
 
-    fn verify_intent(&self, subject: &str, core: &Core, step: &mut Step) -> Option<SignedIntent> {
-        let intent = match UnverifiedIntent::parse(&core.intent) {
-            Ok(intent) => intent,
-            Err(error) => {
+    fn verify_intent(&self, subject: &str, intent: PreparedIntent, step: &mut Step) -> Option<SignedIntent> {
+        let intent = match intent {
+            PreparedIntent::Verified(verified) => {
+                return verified.map_err(|error| step.fail("AUD-05", subject, error.to_string())).ok();
+            }
+            PreparedIntent::Unverified(Ok(intent)) => intent,
+            PreparedIntent::Unverified(Err(error)) => {
                 step.fail("AUD-01", subject, error.to_string());
                 return None;
             }

@@ -9,7 +9,7 @@ use custodia_core::custody::kind::Kind;
 use custodia_core::ids::CaseId;
 
 use super::{From, Shared, id, json};
-use crate::auth::{Caller, Signed};
+use crate::auth::{ActOf, Caller, Signed};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment, ChangeMessage};
 use crate::vault::Vault;
@@ -37,15 +37,15 @@ pub(super) async fn list(shared: web::Data<Shared>, caller: Caller) -> Result<Ht
     Ok(json(&shared.vault.cases(&caller).await?))
 }
 
-pub(super) async fn create(shared: web::Data<Shared>, request: Signed<CreateCase>) -> Result<HttpResponse, Refusal> {
-    let Signed { caller, body } = request;
+pub(super) async fn create(shared: web::Data<Shared>, request: ActOf<CreateCase>) -> Result<HttpResponse, Refusal> {
+    let ActOf { caller, body, nonce } = request;
     let case = UnverifiedIntent::parse(&body.intent).map_err(|error| Refusal::Malformed(error.to_string()))?.unverified().case;
     let intent = Vault::intent_of(&caller, &body.intent, case)?;
     if intent.kind() != Kind::CaseCreate {
         return Err(Refusal::Malformed("only case.create is taken here".to_owned()));
     }
     let attachment = Attachment::Founding { group_info: body.group_info.0, ring_row: body.ring_row.0 };
-    let receipt = shared.vault.enter_one(Act { intent, attachment }).await?;
+    let receipt = shared.vault.enter_one(Some(nonce), Act { intent, attachment }).await?;
     Ok(json(&Acknowledged { receipt }))
 }
 
@@ -70,9 +70,9 @@ pub(super) async fn changes(
 pub(super) async fn change(
     shared: web::Data<Shared>,
     case: web::Path<String>,
-    request: Signed<ChangeMembers>,
+    request: ActOf<ChangeMembers>,
 ) -> Result<HttpResponse, Refusal> {
-    let Signed { caller, body } = request;
+    let ActOf { caller, body, nonce } = request;
     let case: CaseId = id(&case, "case id")?;
     if body.grants.len() > MAX_GRANTS {
         return Err(Refusal::TooLarge("the list of grants"));
@@ -87,7 +87,7 @@ pub(super) async fn change(
     for grant in body.grants {
         acts.push(grant_act(&caller, case, grant)?);
     }
-    Ok(json(&Changed { receipts: shared.vault.enter(acts).await? }))
+    Ok(json(&Changed { receipts: shared.vault.enter(Some(nonce), acts).await? }))
 }
 
 fn grant_act(caller: &Caller, case: CaseId, grant: GrantUpload) -> Result<Act, Refusal> {
@@ -101,20 +101,20 @@ fn grant_act(caller: &Caller, case: CaseId, grant: GrantUpload) -> Result<Act, R
 pub(super) async fn grant(
     shared: web::Data<Shared>,
     case: web::Path<String>,
-    request: Signed<GrantUpload>,
+    request: ActOf<GrantUpload>,
 ) -> Result<HttpResponse, Refusal> {
-    let Signed { caller, body } = request;
+    let ActOf { caller, body, nonce } = request;
     let act = grant_act(&caller, id(&case, "case id")?, body)?;
-    Ok(json(&Acknowledged { receipt: shared.vault.enter_one(act).await? }))
+    Ok(json(&Acknowledged { receipt: shared.vault.enter_one(Some(nonce), act).await? }))
 }
 
-pub(super) async fn act(shared: web::Data<Shared>, case: web::Path<String>, request: Signed<ActRequest>) -> Result<HttpResponse, Refusal> {
-    let Signed { caller, body } = request;
+pub(super) async fn act(shared: web::Data<Shared>, case: web::Path<String>, request: ActOf<ActRequest>) -> Result<HttpResponse, Refusal> {
+    let ActOf { caller, body, nonce } = request;
     let intent = Vault::intent_of(&caller, &body.intent, id(&case, "case id")?)?;
     if !matches!(intent.kind(), Kind::MemberLeave | Kind::GroupReport) {
         return Err(Refusal::Malformed("only member.leave and group.report are taken here".to_owned()));
     }
-    let receipt = shared.vault.enter_one(Act { intent, attachment: Attachment::None }).await?;
+    let receipt = shared.vault.enter_one(Some(nonce), Act { intent, attachment: Attachment::None }).await?;
     Ok(json(&Acknowledged { receipt }))
 }
 

@@ -1,17 +1,22 @@
 //! Exhibits: objects in and out, collections, openings and other acts.
 
+use actix_web::body::SizedStream;
 use actix_web::http::header::{CONTENT_RANGE, RANGE};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use custodia_api::limits::MAX_OBJECT_BYTES;
 use custodia_api::messages::{Acknowledged, Act as ActRequest, Collect};
 use custodia_core::custody::body::{Body, Erasure};
 use custodia_core::ids::{CaseId, ExhibitId};
 
 use super::{From, Shared, id, json};
-use crate::auth::{Caller, Signed, declared_length, read_body};
+use crate::auth::{ActOf, Caller, declared_length, read_body_into};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment, acts};
 use crate::vault::{Range, Vault};
+
+/// How much of an object the connection is handed at once.
+const PIECE: usize = 64 * 1024;
 
 type Exhibit = web::Path<(String, String)>;
 type Object = web::Path<(String, String, String)>;
@@ -34,20 +39,20 @@ pub(super) async fn show(shared: web::Data<Shared>, caller: Caller, path: Exhibi
     Ok(json(&shared.vault.exhibit(&caller, case, exhibit).await?))
 }
 
-pub(super) async fn collect(shared: web::Data<Shared>, path: Exhibit, request: Signed<Collect>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn collect(shared: web::Data<Shared>, path: Exhibit, request: ActOf<Collect>) -> Result<HttpResponse, Refusal> {
     let (case, exhibit) = ids(&path)?;
-    let receipt = shared.vault.collect(&request.caller, case, exhibit, request.body).await?;
+    let receipt = shared.vault.collect(&request.caller, request.nonce, case, exhibit, request.body).await?;
     Ok(json(&Acknowledged { receipt }))
 }
 
-pub(super) async fn act(shared: web::Data<Shared>, path: Exhibit, request: Signed<ActRequest>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn act(shared: web::Data<Shared>, path: Exhibit, request: ActOf<ActRequest>) -> Result<HttpResponse, Refusal> {
     let (case, exhibit) = ids(&path)?;
     let vault = &shared.vault;
     let intent = Vault::intent_of(&request.caller, &request.body.intent, case)?;
     if intent.exhibit != Some(exhibit) {
         return Err(Refusal::Malformed("the intent names another exhibit than the path".to_owned()));
     }
-    let receipt = vault.enter_one(Act { intent: intent.clone(), attachment: Attachment::None }).await?;
+    let receipt = vault.enter_one(Some(request.nonce), Act { intent: intent.clone(), attachment: Attachment::None }).await?;
     if acts::opens(&intent.body) {
         return Ok(json(&vault.release(&intent, receipt).await?));
     }
@@ -88,9 +93,9 @@ pub(super) async fn put_object(
     };
     // Who may not upload does not get to fill memory.
     shared.vault.require_member(&caller, case).await?;
-    let _room = shared.vault.uploads.room_for(length as u64).await?;
-    let bytes = read_body(&request, payload.into_inner(), MAX_OBJECT_BYTES, "the object").await?;
-    shared.vault.put_object(&caller, case, exhibit, name, bytes).await?;
+    let room = shared.vault.uploads.room_for(length as u64).await?;
+    let bytes = read_body_into(&request, payload.into_inner(), MAX_OBJECT_BYTES, "the object", room.buffer()).await?;
+    shared.vault.put_object(&caller, case, exhibit, name, room.hold(bytes)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -115,7 +120,19 @@ pub(super) async fn get_object(
             answer
         }
     };
-    Ok(answer.content_type("application/octet-stream").insert_header(("cache-control", "private, no-store")).body(bytes))
+    Ok(answer.content_type("application/octet-stream").insert_header(("cache-control", "private, no-store")).body(in_pieces(bytes)))
+}
+
+/// A body that is handed to the connection piece by piece, since it copies what it is handed.
+fn in_pieces(mut bytes: Bytes) -> SizedStream<impl futures::Stream<Item = Result<Bytes, Refusal>>> {
+    let length = bytes.len() as u64;
+    SizedStream::new(
+        length,
+        futures::stream::iter(core::iter::from_fn(move || {
+            let piece = bytes.split_to(bytes.len().min(PIECE));
+            (!piece.is_empty()).then_some(Ok(piece))
+        })),
+    )
 }
 
 /// Reads `bytes=FIRST-LAST`, both included. Source: RFC 9110 §14.1.2.

@@ -8,7 +8,7 @@ use custodia_core::jws::MAX_JWS_BYTES;
 use custodia_core::log::tile::{FULL_WIDTH, Tile};
 
 use super::{From, Shared, json};
-use crate::auth::{Caller, Signed, read_body};
+use crate::auth::{ActOf, Caller, read_body_into};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment};
 use crate::vault::Vault;
@@ -47,7 +47,7 @@ pub(super) async fn consistency(shared: web::Data<Shared>, sizes: web::Query<Siz
 }
 
 pub(super) async fn registry(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refusal> {
-    let bytes = read_body(&request, payload.into_inner(), MAX_JWS_BYTES + 1024, "the body").await?;
+    let bytes = read_body_into(&request, payload.into_inner(), MAX_JWS_BYTES + 1024, "the body", Vec::new()).await?;
     let act: RegistryAct = serde_json::from_slice(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
     let receipt = shared.vault.enter_registry(&act.intent).await?;
     Ok(json(&Acknowledged { receipt }))
@@ -57,14 +57,14 @@ pub(super) async fn registry_records(shared: web::Data<Shared>, _caller: Caller,
     Ok(json(&shared.vault.registry_records(from.from).await?))
 }
 
-pub(super) async fn read(shared: web::Data<Shared>, request: Signed<ReadLog>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn read(shared: web::Data<Shared>, request: ActOf<ReadLog>) -> Result<HttpResponse, Refusal> {
     let intent = UnverifiedIntent::parse(&request.body.intent).map_err(|error| Refusal::Malformed(error.to_string()))?;
     let case = intent.unverified().case;
     if intent.unverified().kind() != Kind::LogRead {
         return Err(Refusal::Malformed("only log.read is taken here".to_owned()));
     }
     let intent = Vault::intent_of(&request.caller, &request.body.intent, case)?;
-    let receipt = shared.vault.enter_one(Act { intent, attachment: Attachment::None }).await?;
+    let receipt = shared.vault.enter_one(Some(request.nonce), Act { intent, attachment: Attachment::None }).await?;
     Ok(json(&Acknowledged { receipt }))
 }
 

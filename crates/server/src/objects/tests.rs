@@ -29,8 +29,8 @@ async fn an_object_reads_back_whole_and_in_parts(pair: Pair) {
     let Gateway { objects, .. } = &gateway(pair);
     let bytes = Bytes::from_static(b"sealed segment");
     let name = Blake3Digest::of(&bytes);
-    objects.put(EXHIBIT, name, bytes.clone()).await.unwrap();
-    objects.put(EXHIBIT, name, bytes.clone()).await.unwrap();
+    objects.put(EXHIBIT, Named::check(name, bytes.clone()).unwrap()).await.unwrap();
+    objects.put(EXHIBIT, Named::check(name, bytes.clone()).unwrap()).await.unwrap();
     assert_eq!(objects.get(EXHIBIT, name).await.unwrap(), bytes);
     assert_eq!(objects.get_range(EXHIBIT, name, 7..14).await.unwrap(), "segment");
     for range in [14..15, 0..15, Range { start: 5, end: 5 }, Range { start: 6, end: 5 }] {
@@ -41,14 +41,14 @@ async fn an_object_reads_back_whole_and_in_parts(pair: Pair) {
 async fn bytes_that_are_not_their_name_are_not_stored(pair: Pair) {
     let Gateway { objects, .. } = &gateway(pair);
     let name = Blake3Digest::of(b"other");
-    assert!(matches!(objects.put(EXHIBIT, name, Bytes::from_static(b"these")).await, Err(ObjectError::NotItsName)));
+    assert!(matches!(Named::check(name, Bytes::from_static(b"these")), Err(ObjectError::NotItsName)));
     assert!(matches!(objects.get(EXHIBIT, name).await, Err(ObjectError::Missing)));
 }
 
 async fn an_object_that_was_changed_in_the_store_is_not_given_out_as_the_right_one(pair: Pair) {
     let Gateway { stores, objects, .. } = &gateway(pair);
     let name = Blake3Digest::of(b"sealed");
-    objects.put(EXHIBIT, name, Bytes::from_static(b"sealed")).await.unwrap();
+    objects.put(EXHIBIT, Named::check(name, Bytes::from_static(b"sealed")).unwrap()).await.unwrap();
     stores.overwrite_object(&key(name), b"forged");
     assert!(matches!(objects.get(EXHIBIT, name).await, Err(ObjectError::Damaged)));
 }
@@ -56,7 +56,7 @@ async fn an_object_that_was_changed_in_the_store_is_not_given_out_as_the_right_o
 async fn exhibits_share_no_object(pair: Pair) {
     let Gateway { objects, .. } = &gateway(pair);
     let name = Blake3Digest::of(b"sealed");
-    objects.put(EXHIBIT, name, Bytes::from_static(b"sealed")).await.unwrap();
+    objects.put(EXHIBIT, Named::check(name, Bytes::from_static(b"sealed")).unwrap()).await.unwrap();
     let other = ExhibitId::from_bytes([2; 16]);
     assert!(matches!(objects.get(other, name).await, Err(ObjectError::Missing)));
     objects.delete(EXHIBIT, name).await.unwrap();

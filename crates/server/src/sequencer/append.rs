@@ -6,7 +6,7 @@ use custodia_core::custody::intent::{SignedIntent, UnverifiedIntent};
 use custodia_core::custody::kind::Concern;
 use custodia_core::custody::record::{Core, Outcome, Place, Record, RuleId, Salt};
 use custodia_core::ids::CaseId;
-use custodia_core::log::merkle::{Frontier, TreeSize, leaf_hash};
+use custodia_core::log::merkle::{Frontier, NodeHash, NodeId, TreeSize, leaf_hash};
 use custodia_core::time::LogTime;
 
 use crate::error::Refusal;
@@ -31,6 +31,8 @@ pub(super) struct Growing {
     pub mirror: Arc<Mirror>,
     /// The size with which the turn began: the last that was signed.
     pub start: TreeSize,
+    /// Nodes that became complete in this turn; stored before its root is read back.
+    pub nodes: Vec<(NodeId, NodeHash)>,
 }
 
 /// Appends an accepted act; answers its index.
@@ -80,16 +82,13 @@ async fn append(
 ) -> Result<u64, Refusal> {
     let index = growing.frontier.size().get();
     let accepted = outcome == Outcome::Accepted;
-    let exhibit = match intent.exhibit {
-        Some(id) => Some(Place::after(id, log::exhibit_head(conn, id).await?)),
-        None => None,
-    };
+    let heads = log::heads(conn, intent.case, intent.exhibit).await?;
     let no_random = |_| Refusal::Unavailable("the system gives no random bytes".to_owned());
     let salt = || keys::random::<32>().map(Salt).map_err(no_random);
     let record = Record {
         core: Core { index, time: growing.time, outcome, attempts, intent: intent.text().to_owned() },
-        case: Place::after(intent.case, log::case_head(conn, intent.case).await?),
-        exhibit,
+        case: Place::after(intent.case, heads.case),
+        exhibit: intent.exhibit.map(|id| Place::after(id, heads.exhibit)),
         salts: [salt()?, salt()?, salt()?],
     };
     let new = NewRecord {
@@ -103,7 +102,7 @@ async fn append(
     log::insert_record(conn, &new).await?;
     let leaf = leaf_hash(&record.commitment().entry());
     let nodes = growing.frontier.append(leaf).map_err(|_| Refusal::Unavailable("the log is full".to_owned()))?;
-    log::insert_nodes(conn, &nodes).await?;
+    growing.nodes.extend(nodes);
     let changes_registry = accepted && intent.kind().concern() == Concern::Registry;
     if intent.case == CaseId::REGISTRY && !changes_registry {
         Arc::make_mut(&mut growing.mirror).pass_over();

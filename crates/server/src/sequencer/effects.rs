@@ -76,10 +76,9 @@ pub(super) async fn apply(
 
 async fn on_exhibit(conn: &mut Conn, id: ExhibitId, body: &Body) -> Result<(), ActFailure> {
     let (restricted, active) = (state_text(ExhibitState::Restricted), state_text(ExhibitState::Active));
-    let state = exhibits::exhibit(conn, id).await?.map(|exhibit| exhibit.state).unwrap_or_default();
     match body {
-        Body::RestrictionPlace(_) if state == active => exhibits::set_state(conn, id, restricted).await?,
-        Body::RestrictionLift(_) if state == restricted => exhibits::set_state(conn, id, active).await?,
+        Body::RestrictionPlace(_) => exhibits::change_state(conn, id, active, restricted).await?,
+        Body::RestrictionLift(_) => exhibits::change_state(conn, id, restricted, active).await?,
         Body::Alteration(body) => {
             if let Some(handling) = body.handling {
                 exhibits::set_handling(conn, id, handling_text(handling)).await?;

@@ -1,6 +1,7 @@
 //! The facts over which an act is judged, read inside the turn. A replay gathers the same from records alone (`custody::world`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use custodia_core::custody::body::{Body, Disclosure, Erasure, Handling};
 use custodia_core::custody::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LogFacts, Membership, Proposal};
@@ -9,13 +10,42 @@ use custodia_core::custody::record::Core;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::group::facts::GroupId;
 use custodia_core::ids::{ExhibitId, OfficeId};
-use custodia_core::log::merkle::TreeSize;
+use custodia_core::log::merkle::{RootHash, TreeSize};
 
 use super::append::Growing;
 use super::turn::read_frontier;
 use crate::error::Refusal;
 use crate::store::{Conn, StoreError, cases, exhibits, log};
 use crate::vault::Vault;
+
+/// Roots of this log at earlier sizes. They never change, and a turn that finds another log enters nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Roots(Mutex<HashMap<TreeSize, RootHash>>);
+
+impl Roots {
+    /// The most that are kept; acts name recent ones.
+    const MOST: usize = 4096;
+
+    /// Keeps the root with which a turn began.
+    pub(super) fn learn(&self, size: TreeSize, root: RootHash) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert(size, root);
+    }
+
+    /// The root at a size that the log has.
+    async fn at(&self, conn: &mut Conn, size: TreeSize) -> Result<RootHash, StoreError> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&size).copied();
+        if let Some(root) = known {
+            return Ok(root);
+        }
+        let root = read_frontier(conn, size).await?.root();
+        self.learn(size, root);
+        Ok(root)
+    }
+}
 
 /// What holds of the log.
 pub(super) async fn log_facts<'a>(
@@ -26,7 +56,7 @@ pub(super) async fn log_facts<'a>(
 ) -> Result<LogFacts<'a>, StoreError> {
     let seen = TreeSize::new(intent.seen.size).ok().filter(|size| *size <= growing.start);
     let root_at_seen = match seen {
-        Some(size) => Some(Sha256Digest::from_bytes(*read_frontier(conn, size).await?.root().as_bytes())),
+        Some(size) => Some(Sha256Digest::from_bytes(*vault.roots.at(conn, size).await?.as_bytes())),
         None => None,
     };
     Ok(LogFacts { origin: vault.signer.origin().as_str(), time: growing.time, root_at_seen })

@@ -5,11 +5,11 @@ use custodia_failpoint::fail_point;
 
 use super::acts::{self, Failure};
 use super::append::Growing;
-use super::{Act, Entered};
+use super::{Act, Entered, Sent};
 use crate::error::Refusal;
 use crate::head_file::HeadFile;
 use crate::store::log::{self, Head, Nodes};
-use crate::store::{Conn, StoreError};
+use crate::store::{Conn, StoreError, devices};
 use crate::vault::Vault;
 
 /// By how much a turn that nobody asked for moves the log's time at most, in milliseconds: a day.
@@ -59,18 +59,22 @@ pub(crate) enum Stop {
 ///
 /// # Errors
 /// Nothing was entered, or (for the head file alone) it is not promised: a retry finds it.
-pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Vec<Result<Entered, Refusal>>, Stop> {
+pub(super) async fn take(vault: &Vault, submissions: Vec<Sent>) -> Result<Vec<Result<Entered, Refusal>>, Stop> {
     let mut head_file = vault.head_file.lock().await;
     let mut write = vault.store.write().await?;
     let start = log::lock_head(&vault.store, write.conn()).await?;
-    compare(write.conn(), &start, &head_file).await?;
+    // The same head needs no comparison: that the tree has this root is looked at below.
+    if (start.size, start.root) != (head_file.seen().size, head_file.seen().root) {
+        compare(write.conn(), &start, &head_file).await?;
+    }
     let mirror = vault.registry.refreshed(write.conn()).await?;
     let frontier = read_frontier(write.conn(), start.size).await?;
     if frontier.root() != start.root {
         return Err(Stop::Root);
     }
     fail_point!("server.turn.begun");
-    let mut growing = Growing { frontier, time: vault.clock.now().max(start.time), mirror, start: start.size };
+    let mut growing = Growing { frontier, time: vault.clock.now().max(start.time), mirror, start: start.size, nodes: Vec::new() };
+    vault.roots.learn(start.size, start.root);
 
     // Whoever submits something has told this server when its clock is wrong. With nobody there, the clock alone moves the log's time by no
     // more than a day: a turn that somebody asks for enters what waits.
@@ -79,12 +83,22 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Ve
         super::append::counted_refusals(write.conn(), &mut growing).await.map_err(Stop::Counted)?;
     }
     let mut outcomes = Vec::with_capacity(submissions.len());
-    for acts in submissions {
-        outcomes.push(enter(vault, &mut write, &mut growing, &acts).await?);
+    let mut nonces = Vec::new();
+    for Sent { acts, nonce } in submissions {
+        let fresh = match &nonce {
+            Some(nonce) => nonce.write_down(write.conn()).await?,
+            None => true,
+        };
+        nonces.extend(nonce);
+        outcomes.push(if fresh { enter(vault, &mut write, &mut growing, &acts).await? } else { Err(Refusal::Replayed) });
+    }
+    if !nonces.is_empty() {
+        devices::forget_nonces(write.conn(), growing.time.seconds()).await?;
     }
 
     let end = Head { size: growing.frontier.size(), root: growing.frontier.root(), time: growing.time };
     if end.size > start.size {
+        log::insert_nodes(write.conn(), &growing.nodes).await?;
         let read_back = read_frontier(write.conn(), end.size).await?;
         if read_back.root() != end.root {
             return Err(Stop::Root);
@@ -101,11 +115,14 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Vec<Act>>) -> Result<Ve
         fail_point!("server.turn.done");
         vault.registry.offer(growing.mirror);
     } else {
-        // No record, though a refusal may have been counted.
+        // No record, though a refusal may have been counted, and nonces were used.
         write.commit().await?;
         if end.size > head_file.seen().size {
             remember(&mut head_file, end.size, end.root)?;
         }
+    }
+    for nonce in nonces {
+        nonce.is_used();
     }
     Ok(outcomes)
 }

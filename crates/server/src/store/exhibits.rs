@@ -175,9 +175,10 @@ pub(crate) async fn names(conn: &mut Conn, exhibit: ExhibitId) -> Result<Vec<Bla
     if rest.is_empty() { Ok(names.iter().map(|name| Blake3Digest::from_bytes(*name)).collect()) } else { Err(StoreError::Corrupt("names")) }
 }
 
-/// Sets the state of an exhibit.
-pub(crate) async fn set_state(conn: &mut Conn, exhibit: ExhibitId, state: &str) -> Result<(), StoreError> {
-    sql("UPDATE exhibits SET state = $1 WHERE exhibit_id = $2").text(state).bytes(exhibit.as_bytes()).run(conn).await?;
+/// Changes the state of an exhibit, if it is in the first one.
+pub(crate) async fn change_state(conn: &mut Conn, exhibit: ExhibitId, from: &str, to: &str) -> Result<(), StoreError> {
+    let statement = sql("UPDATE exhibits SET state = $1 WHERE exhibit_id = $2 AND state = $3");
+    statement.text(to).bytes(exhibit.as_bytes()).text(from).run(conn).await?;
     Ok(())
 }
 

@@ -89,32 +89,59 @@ fn sized_note(mut row: Fields) -> Result<(TreeSize, String), StoreError> {
     Ok((size, row.text()?))
 }
 
-/// Stores nodes that became complete.
+/// Stores nodes that became complete, eight with one statement as long as there are so many.
 pub(crate) async fn insert_nodes(conn: &mut Conn, nodes: &[(NodeId, NodeHash)]) -> Result<(), StoreError> {
-    for (id, hash) in nodes {
-        sql("INSERT INTO nodes (level, idx, hash) VALUES ($1, $2, $3)")
-            .number(u64::from(id.level()))
-            .number(id.index())
-            .bytes(hash.as_bytes())
-            .run(conn)
-            .await?;
+    const EIGHT: &str = "INSERT INTO nodes (level, idx, hash) VALUES ($1, $2, $3), ($4, $5, $6), ($7, $8, $9), ($10, $11, $12), \
+         ($13, $14, $15), ($16, $17, $18), ($19, $20, $21), ($22, $23, $24)";
+    let (eights, rest) = nodes.as_chunks::<8>();
+    let all = eights
+        .iter()
+        .map(|some| (EIGHT, &some[..]))
+        .chain(rest.chunks(1).map(|one| ("INSERT INTO nodes (level, idx, hash) VALUES ($1, $2, $3)", one)));
+    for (text, some) in all {
+        let mut statement = sql(text);
+        for (id, hash) in some {
+            statement = statement.number(u64::from(id.level())).number(id.index()).bytes(hash.as_bytes());
+        }
+        statement.run(conn).await?;
     }
     Ok(())
 }
+
+/// Places in one question.
+const ASKED_AT_ONCE: usize = 12;
+const SELECT_NODES: &str = "SELECT level, idx, hash FROM nodes WHERE (level = $1 AND idx = $2) OR (level = $3 AND idx = $4) \
+     OR (level = $5 AND idx = $6) OR (level = $7 AND idx = $8) OR (level = $9 AND idx = $10) OR (level = $11 AND idx = $12) \
+     OR (level = $13 AND idx = $14) OR (level = $15 AND idx = $16) OR (level = $17 AND idx = $18) OR (level = $19 AND idx = $20) \
+     OR (level = $21 AND idx = $22) OR (level = $23 AND idx = $24)";
 
 /// Stored nodes by their places; what the tree does not have is an error.
 pub(crate) struct Nodes(HashMap<NodeId, NodeHash>);
 
 impl Nodes {
-    /// Reads the nodes named.
+    /// Reads the nodes named, as many with one question as a root or a proof of a usual tree needs.
     pub async fn read(conn: &mut Conn, ids: impl IntoIterator<Item = NodeId>) -> Result<Self, StoreError> {
-        let mut nodes = HashMap::new();
-        for id in ids {
-            let row = sql("SELECT hash FROM nodes WHERE level = $1 AND idx = $2").number(u64::from(id.level())).number(id.index());
-            let mut row = row.row(conn).await?.ok_or(StoreError::Corrupt("a node of the tree is missing"))?;
-            nodes.insert(id, NodeHash::from_bytes(row.array()?));
+        let ids: Vec<NodeId> = ids.into_iter().collect();
+        let mut nodes = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(ASKED_AT_ONCE) {
+            let mut question = sql(SELECT_NODES);
+            // The last place is asked for again where there are fewer.
+            for place in 0..ASKED_AT_ONCE {
+                let id = some[place.min(some.len() - 1)];
+                question = question.number(u64::from(id.level())).number(id.index());
+            }
+            for mut row in question.rows(conn).await? {
+                let id =
+                    u8::try_from(row.number()?).ok().zip(Some(row.number()?)).and_then(|(level, index)| NodeId::new(level, index).ok());
+                let hash = NodeHash::from_bytes(row.array()?);
+                nodes.insert(id.ok_or(StoreError::Corrupt("a node past the largest tree"))?, hash);
+            }
         }
-        Ok(Self(nodes))
+        if ids.iter().all(|id| nodes.contains_key(id)) {
+            Ok(Self(nodes))
+        } else {
+            Err(StoreError::Corrupt("a node of the tree is missing"))
+        }
     }
 
     /// Reads neighbours of one level, `count` of them from `first` on.
@@ -183,24 +210,58 @@ pub(crate) async fn insert_record(conn: &mut Conn, new: &NewRecord<'_>) -> Resul
     .bytes(commitment.0.as_bytes())
     .run(conn)
     .await?;
-    move_chain(conn, CASE_CHAIN, record.case.chain.as_bytes(), record.case.seq, commitment).await?;
-    if let Some(place) = record.exhibit {
-        move_chain(conn, EXHIBIT_CHAIN, place.chain.as_bytes(), place.seq, commitment).await?;
-    }
-    Ok(())
+    move_chains(conn, record, commitment).await
 }
 
 const CASE_CHAIN: u64 = 0;
 const EXHIBIT_CHAIN: u64 = 1;
 
-async fn move_chain(conn: &mut Conn, kind: u64, id: &[u8; 16], seq: ChainSeq, commitment: Commitment) -> Result<(), StoreError> {
-    let statement = if seq.0 == 0 {
-        sql("INSERT INTO chains (seq, commitment, kind, id) VALUES ($1, $2, $3, $4)")
-    } else {
-        sql("UPDATE chains SET seq = $1, commitment = $2 WHERE kind = $3 AND id = $4")
+macro_rules! move_chains {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO chains (kind, id, seq, commitment) VALUES ",
+            $rows,
+            " ON CONFLICT (kind, id) DO UPDATE SET seq = excluded.seq, commitment = excluded.commitment WHERE chains.seq + 1 = excluded.seq"
+        )
     };
-    statement.number(seq.0).bytes(commitment.0.as_bytes()).number(kind).bytes(id).run(conn).await?;
-    Ok(())
+}
+
+/// Lets the chains of a record end in it; each must have ended just before.
+async fn move_chains(conn: &mut Conn, record: &Record, commitment: Commitment) -> Result<(), StoreError> {
+    let text = if record.exhibit.is_some() { move_chains!("($1, $2, $3, $4), ($5, $6, $7, $8)") } else { move_chains!("($1, $2, $3, $4)") };
+    let mut statement = sql(text);
+    statement = statement.number(CASE_CHAIN).bytes(record.case.chain.as_bytes()).number(record.case.seq.0).bytes(commitment.0.as_bytes());
+    if let Some(place) = record.exhibit {
+        statement = statement.number(EXHIBIT_CHAIN).bytes(place.chain.as_bytes()).number(place.seq.0).bytes(commitment.0.as_bytes());
+    }
+    let moved = statement.run(conn).await?;
+    if moved == 1 + u64::from(record.exhibit.is_some()) {
+        Ok(())
+    } else {
+        Err(StoreError::Corrupt("a chain that does not end where its last record stands"))
+    }
+}
+
+/// The last records of the two chains in which a record stands.
+pub(crate) struct Heads {
+    pub case: Option<ChainHead>,
+    pub exhibit: Option<ChainHead>,
+}
+
+/// Where the chains of a case and an exhibit end.
+pub(crate) async fn heads(conn: &mut Conn, case: CaseId, exhibit: Option<ExhibitId>) -> Result<Heads, StoreError> {
+    let rows = sql("SELECT kind, seq, commitment FROM chains WHERE (kind = 0 AND id = $1) OR (kind = 1 AND id = $2)")
+        .bytes(case.as_bytes())
+        .bytes(exhibit.as_ref().map_or(&[][..], |id| id.as_bytes().as_slice()))
+        .rows(conn)
+        .await?;
+    let mut heads = Heads { case: None, exhibit: None };
+    for mut row in rows {
+        let kind = row.number()?;
+        let head = Some(ChainHead { seq: ChainSeq(row.number()?), commitment: Commitment(row.sha256()?) });
+        if kind == CASE_CHAIN { heads.case = head } else { heads.exhibit = head }
+    }
+    Ok(heads)
 }
 
 async fn chain_head(conn: &mut Conn, kind: u64, id: &[u8; 16]) -> Result<Option<ChainHead>, StoreError> {

@@ -1,6 +1,7 @@
 //! Evidence: taking objects in, collections, openings, giving objects out, key packages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use custodia_api::limits::{MAX_KEY_PACKAGES, MAX_OBJECTS};
@@ -25,7 +26,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::Vault;
 use crate::auth::Caller;
 use crate::error::Refusal;
-use crate::objects::ObjectError;
+use crate::nonces::Nonce;
+use crate::objects::{Named, ObjectError};
 use crate::sequencer::facts::{parse_handling, parse_state};
 use crate::sequencer::{Act, Attachment, Intake};
 use crate::shares;
@@ -67,30 +69,41 @@ impl Vault {
         name: Blake3Digest,
         bytes: Bytes,
     ) -> Result<(), Refusal> {
-        if Blake3Digest::of(&bytes) != name {
-            return Err(Refusal::DigestMismatch("the bytes do not have the digest that is the object's name"));
-        }
+        let size = u64::try_from(bytes.len()).map_err(|_| Refusal::TooLarge("the object"))?;
+        let object = Named::check(name, bytes)?;
         self.require_member(caller, case).await?;
         let wanted = exhibits::Intake { case, certificate: caller.id() };
-        let mut write = self.store.write().await?;
-        let reserved = exhibits::reserve(write.conn(), exhibit, wanted).await?;
-        let collected = exhibits::exhibit(write.conn(), exhibit).await?.is_some();
-        write.commit().await?;
+        // Of all objects of an exhibit only the first has something to write here.
+        let mut conn = self.store.read().await?;
+        let collected = exhibits::exhibit(&mut conn, exhibit).await?.is_some();
+        let known = exhibits::intake(&mut conn, exhibit).await?;
+        drop(conn);
+        let reserved = match known {
+            Some(reserved) => reserved,
+            None => self.reserve(exhibit, wanted).await?,
+        };
         if reserved != wanted {
             return Err(Refusal::Conflict("this exhibit's id is reserved for another device or case"));
         }
         if collected {
             return Err(Refusal::Conflict("this exhibit was collected; nothing is added to it"));
         }
-        let size = u64::try_from(bytes.len()).map_err(|_| Refusal::TooLarge("the object"))?;
         fail_point!("server.object.reserved");
-        self.objects.put(exhibit, name, bytes).await?;
+        self.objects.put(exhibit, object).await?;
         fail_point!("server.object.stored");
         let mut write = self.store.write().await?;
         exhibits::insert_object(write.conn(), exhibit, name, size).await?;
         write.commit().await?;
         fail_point!("server.object.noted");
         Ok(())
+    }
+
+    /// Reserves an exhibit's id, if it is free; answers for whom it is reserved.
+    async fn reserve(&self, exhibit: ExhibitId, wanted: exhibits::Intake) -> Result<exhibits::Intake, Refusal> {
+        let mut write = self.store.write().await?;
+        let reserved = exhibits::reserve(write.conn(), exhibit, wanted).await?;
+        write.commit().await?;
+        Ok(reserved)
     }
 
     /// The objects that are stored for an exhibit that the caller takes in, or that belongs to a case of the caller's.
@@ -106,7 +119,14 @@ impl Vault {
     }
 
     /// Enters a collection.
-    pub async fn collect(&self, caller: &Caller, case: CaseId, exhibit: ExhibitId, request: Collect) -> Result<Receipt, Refusal> {
+    pub async fn collect(
+        &self,
+        caller: &Caller,
+        nonce: Arc<Nonce>,
+        case: CaseId,
+        exhibit: ExhibitId,
+        request: Collect,
+    ) -> Result<Receipt, Refusal> {
         let intent = Self::intent_of(caller, &request.intent, case)?;
         if intent.exhibit != Some(exhibit) {
             return Err(Refusal::Malformed("the intent names another exhibit than the path".to_owned()));
@@ -125,7 +145,7 @@ impl Vault {
         if let Some(text) = &request.source {
             acts.push(Act { intent: source_of(caller, text, &acts[0].intent)?, attachment: Attachment::Source });
         }
-        self.enter(acts).await?.into_iter().next().ok_or(Refusal::Internal("an act has no receipt"))
+        self.enter(Some(nonce), acts).await?.into_iter().next().ok_or(Refusal::Internal("an act has no receipt"))
     }
 
     /// Asks the store for every object of a collection before it is entered. What the store acknowledged and no longer has is forgotten here,
@@ -197,8 +217,8 @@ impl Vault {
         let size = self.objects.size(exhibit, name).await?;
         let room = self.downloads.room_for(range.as_ref().map_or(size, |range| range.end.saturating_sub(range.start))).await?;
         let bytes = match range {
-            None => self.objects.get(exhibit, name).await?,
-            Some(range) => self.objects.get_range(exhibit, name, range).await?,
+            None => self.objects.get_into(exhibit, name, room.buffer()).await?,
+            Some(range) => self.objects.get_range(exhibit, name, range).await?.into(),
         };
         Ok((room.hold(bytes), size))
     }

@@ -1,7 +1,7 @@
 //! Segments, keys and reasons: what a storage, a server or a member might try with whole objects.
 
 use super::super::cobblestone::{CHUNK_LEN, HEADER_LEN};
-use super::super::file_digest::{FileDigester, FileDigests, TREE_LEAF_LEN};
+use super::super::file_digest::{FileDigester, FileDigests, PiecesDigester, TREE_LEAF_LEN, WholeDigester};
 use super::super::keys::{ExhibitKey, ExhibitKeyCommitment, GroupShare, ReleaseShare, ReleaseShareCommitment};
 use super::super::padding::{MIN_PADDED_LEN, padme};
 use super::super::segment::{MAX_SEGMENT_OBJECT_LEN, MAX_STREAM_LEN, ObjectListDigest, SEGMENT_LEN, Segment, SegmentPlan};
@@ -202,5 +202,9 @@ fn file_digests_do_not_depend_on_how_the_file_is_cut() {
         let mut pieces = FileDigester::new();
         file.chunks(100_003).for_each(|piece| pieces.update(piece));
         assert_eq!(pieces.finish(), digests);
+        let (mut whole, mut others) = (WholeDigester::default(), PiecesDigester::default());
+        file.chunks(77_777).for_each(|piece| whole.update(piece));
+        file.chunks(100_003).for_each(|piece| others.update(piece));
+        assert_eq!(FileDigests::of_halves(whole, others), digests);
     }
 }
