@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod cases;
+mod contract;
 mod evidence;
 mod faults;
 mod log;
