@@ -9,3 +9,4 @@ mod lying_server;
 mod oracle;
 mod parsers;
 mod tidy;
+mod vectors;

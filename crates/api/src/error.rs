@@ -70,12 +70,12 @@ pub struct ErrorBody {
     /// What to do next.
     pub next: String,
     /// The rule that refused (`docs/RULES.md`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// The current epoch, for [`ErrorCode::StaleEpoch`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
     /// The receipt of the refusal's own entry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Box<Receipt>>,
 }

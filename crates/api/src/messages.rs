@@ -52,7 +52,7 @@ body! {
         /// Records from that sequence number on.
         records: Vec<RecordView>,
         /// Proof of the chain's last record at `head.checkpoint`; absent for an empty chain. Chain links carry it back to all records before.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
         head: Option<Receipt>,
     }
 }
@@ -88,7 +88,7 @@ body! {
         /// One-time key packages.
         one_time: Vec<Base64>,
         /// The last-resort key package, which replaces the one before.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
         last_resort: Option<Base64>,
     }
 }
@@ -169,10 +169,10 @@ body! {
         /// The commit, a PublicMessage.
         commit: Base64,
         /// The Welcome for those who join.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
         welcome: Option<Base64>,
         /// The ring key wrapped for the new epoch.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
         ring_row: Option<Base64>,
         /// Grants to those who join.
         grants: Vec<GrantUpload>,
@@ -205,7 +205,7 @@ body! {
         /// The commit.
         commit: Base64,
         /// The ring key wrapped for the epoch that it leads to.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
         ring_row: Option<Base64>,
         /// Index of its record in the log.
         index: u64,
@@ -266,7 +266,7 @@ body! {
         /// The group share wrapped under the ring key.
         group_share: Base64,
         /// The intent `combination` of the exhibit, of this case or another, that this one was made from; entered with the collection or not at all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
         source: Option<String>,
     }
 }

@@ -1,5 +1,7 @@
 //! Devices and a small world for the tests of this crate. Certificates are opaque bytes here.
 
+mod foreign;
+
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 

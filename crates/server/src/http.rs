@@ -54,6 +54,7 @@ macro_rules! routes {
 
         /// Adds the routes to an application.
         pub(crate) fn configure(service: &mut web::ServiceConfig) {
+            service.app_data(web::QueryConfig::default().error_handler(|error, _| Refusal::Malformed(format!("the query: {error}")).into()));
             $(service.route($path, web::$method().to($handler));)*
             service.default_service(web::to(nothing));
         }

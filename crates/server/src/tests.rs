@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod cases;
 mod clock;
+mod contract;
 mod evidence;
 mod faults;
 mod log;

@@ -311,6 +311,8 @@ def records():
     part("core-accepted-for-two-attempts", "core", patched(accepted, 19, b"\0\0\0\x02"))
     part("core-without-an-intent", "core", accepted[:23] + bytes(4))
     part("core-with-an-intent-that-is-not-text", "core", accepted[:23] + b"\0\0\0\x01\xff")
+    part("core-with-an-index-that-no-log-reaches", "core", patched(accepted, 1, b"\0\x01" + bytes(6)))
+    part("core-with-an-intent-of-4-gigabytes-to-come", "core", accepted[:23] + b"\xff\xff\xff\xff" + accepted[27:])
     place = log_.records[6].parts()["exhibit"]
     part("place-cut", "place", place[:-1])
     part("place-with-a-byte-more", "place", place + b"\0")
@@ -322,6 +324,7 @@ def records():
     part("entry-of-version-2", "entry", b"\x02" + entry[1:])
     part("entry-cut", "entry", entry[:-1])
     part("entry-with-a-byte-more", "entry", entry + b"\0")
+    part("entry-of-no-bytes", "entry", b"")
 
     record = log_.records[6]
 
@@ -341,6 +344,8 @@ def records():
     view("view-with-a-part-both-open-and-closed", "Json", deep(whole, "core/commitment", H[1]))
     view("view-with-a-part-missing", "Json", without(whole, "exhibit"))
     view("view-with-an-unknown-member", "Json", {**whole, "note": 1})
+    view("view-without-its-index", "Json", without(whole, "index"))
+    view("view-with-a-negative-index", "Json", {**whole, "index": -1})
     view("view-with-bytes-in-the-other-alphabet", "Json", deep(whole, "core/bytes", whole["core"]["bytes"][:-4] + "-_=="))
     write("custody", "records", "records: their parts, commitments and leaves; parts that are refused; views and the commitment they must have", cases)
 

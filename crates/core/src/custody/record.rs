@@ -5,6 +5,7 @@ use core::fmt;
 use crate::digest::Sha256Digest;
 use crate::ids::{CaseId, ExhibitId};
 use crate::jws::MAX_JWS_BYTES;
+use crate::log::merkle::LeafIndex;
 use crate::time::LogTime;
 
 use super::wire::Reader;
@@ -172,6 +173,9 @@ impl Core {
             return Err(RecordError("not a core part of version 1"));
         }
         let index = reader.u64().ok_or(short)?;
+        if LeafIndex::new(index).is_err() {
+            return Err(RecordError("no log has so many records"));
+        }
         let time = LogTime::from_millis(reader.u64().ok_or(short)?).map_err(|_| RecordError("the time lies past the year 9999"))?;
         let outcome = reader.u8().ok_or(short)?;
         let rule_length = usize::from(reader.u8().ok_or(short)?);

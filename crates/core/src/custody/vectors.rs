@@ -86,7 +86,7 @@ fn record(case: &Value) -> Record {
 
 #[test]
 fn records_have_the_bytes_and_commitments_of_their_vectors() {
-    judge_all(vectors!("records.json"), 48, |case| {
+    judge_all(vectors!("records.json"), 53, |case| {
         let refused = |error: RecordError| named(&error);
         match text(case, "kind") {
             "core" => Core::from_bytes(&bytes(&case["bytes"])).map(drop).map_err(refused),

@@ -34,7 +34,7 @@ const PAGE: &str = include_str!("../../../../docs/ACCESS.md");
 const NO_CASE: CaseId = CaseId::from_bytes([0x0f; 16]);
 const NO_EXHIBIT: ExhibitId = ExhibitId::from_bytes([0x0e; 16]);
 const SHARE: [u8; 32] = [0x5e; 32];
-const OBJECT: &[u8] = b"sealed";
+pub(super) const OBJECT: &[u8] = b"sealed";
 
 /// The table: by request and caller, what is answered.
 fn table() -> BTreeMap<(String, String), String> {
@@ -80,15 +80,15 @@ fn word(answer: &Answer, caller: &str) -> String {
 
 /// A case, an exhibit in it that `object` belongs to, and the last record of its chain.
 #[derive(Clone, Copy)]
-struct Place {
-    case: CaseId,
-    exhibit: ExhibitId,
+pub(super) struct Place {
+    pub case: CaseId,
+    pub exhibit: ExhibitId,
     chain: ChainSeen,
 }
 
-struct Scene {
-    world: World,
-    place: Place,
+pub(super) struct Scene {
+    pub world: World,
+    pub place: Place,
     /// Numbers for identifiers that must be new each time.
     fresh: u8,
 }
@@ -120,7 +120,7 @@ impl Scene {
     }
 
     /// A signed intent; openings and disclosures name purpose, recipient and the exhibit's last record.
-    fn intent(&mut self, device: &TestDevice, case: CaseId, exhibit: Option<ExhibitId>, body: Body) -> String {
+    pub fn intent(&mut self, device: &TestDevice, case: CaseId, exhibit: Option<ExhibitId>, body: Body) -> String {
         let opening = matches!(body, Body::Consultation(_) | Body::Disclosure(_));
         let log_read = matches!(body, Body::LogRead(_));
         let disclosure = matches!(body, Body::Disclosure(_));
@@ -133,7 +133,7 @@ impl Scene {
     }
 
     /// The request of a route as a device sends it about a place.
-    async fn request(&mut self, method: &str, path: &str, device: &TestDevice, place: Place, member: bool) -> Request {
+    pub async fn request(&mut self, method: &str, path: &str, device: &TestDevice, place: Place, member: bool) -> Request {
         let Place { case, exhibit, .. } = place;
         let name = Blake3Digest::of(OBJECT);
         let target = path
@@ -285,7 +285,7 @@ fn json(body: &impl serde::Serialize) -> Vec<u8> {
 const RECOVERY: u8 = 12;
 
 /// Ana's case with a recovery device and three members, of whom one is removed; an exhibit; everybody else.
-async fn scene() -> (Scene, BTreeMap<&'static str, TestDevice>) {
+pub(super) async fn scene() -> (Scene, BTreeMap<&'static str, TestDevice>) {
     let limits = LimitsConfig { refusals_per_hour: 10_000, refused_per_minute: 10_000.try_into().unwrap(), ..LimitsConfig::default() };
     let mut world = World::with_limits(Pair::SqliteAndFolder, limits).await;
     world.begin().await;

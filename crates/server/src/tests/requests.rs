@@ -157,20 +157,6 @@ async fn what_is_not_a_path_of_the_contract_is_not_found(pair: Pair) {
     assert!(!world.public("/v1/openapi.json").await.body.is_empty());
 }
 
-#[test]
-fn the_openapi_document_lists_exactly_the_routes() {
-    let document: serde_json::Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
-    let mut documented: Vec<(String, String)> = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        documented.extend(item.as_object().unwrap().keys().filter(|key| *key != "parameters").map(|method| (method.clone(), path.clone())));
-    }
-    let plain = |path: &str| path.replace("{path:.*}", "{path}");
-    let mut routes: Vec<_> = crate::http::ROUTES.iter().map(|(method, path)| ((*method).to_owned(), plain(path))).collect();
-    documented.sort();
-    routes.sort();
-    assert_eq!(documented, routes);
-}
-
 on_both_pairs![
     an_address_that_sends_much_that_is_refused_is_told_to_wait_and_good_requests_are_not,
     a_signed_request_is_answered_once_and_never_again,

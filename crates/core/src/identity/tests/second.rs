@@ -1,4 +1,4 @@
-//! Vectors that the second implementation (`tests/oracle`) makes: signatures, device requests, certificates; and Wycheproof's.
+//! Vectors that the second implementation (`tests/oracle`) makes: signatures, device requests, certificates; and those of Wycheproof and CCTV.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,6 +38,22 @@ fn signatures_of_wycheproof_are_judged_as_it_says() {
         }
     }
     assert_eq!(count, 150);
+}
+
+#[test]
+fn signatures_of_cctv_at_every_edge_of_the_curve_are_judged_strictly() {
+    let file: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../../tests/vectors/foreign/cctv/ed25519vectors.json")).unwrap();
+    let (mut good, mut bad) = (0, 0);
+    for case in file.as_array().unwrap() {
+        let flags: Vec<&str> = case["flags"].as_array().into_iter().flatten().map(|flag| flag.as_str().unwrap()).collect();
+        let strict = flags.iter().all(|flag| flag.starts_with("low_order_component"));
+        let text = |member: &str| case[member].as_str().unwrap();
+        let judged = judge_signature(text("key"), &hex::encode(text("msg")), text("sig"));
+        assert_eq!(judged == "ok", strict, "{} {flags:?}", case["number"]);
+        *(if strict { &mut good } else { &mut bad }) += 1;
+    }
+    assert_eq!((good, bad), (43, 871));
 }
 
 const REQUESTS: &str = include_str!("../../../../../tests/vectors/identity/requests.json");
