@@ -49,6 +49,7 @@ fn cases(file: &Value) -> Vec<(&str, &Vec<Value>)> {
     lists.iter().filter_map(|list| Some((*list, file[*list].as_array()?))).collect()
 }
 
+#[expect(clippy::print_stdout, reason = "the numbers are what this test is for")]
 #[test]
 fn every_vector_file_has_three_bad_cases_for_one_good_one_each_named_for_its_fault() {
     let mut names = Vec::new();

@@ -95,7 +95,7 @@ fn labelled(label: &Value, context: &Value) -> Vec<u8> {
     [label.into_bytes(), bytes(context)].iter().flat_map(|part| VLBytes::from(part.clone()).tls_serialize_detached().unwrap()).collect()
 }
 
-/// ExpandWithLabel of RFC 9420 §8.
+/// `ExpandWithLabel` of RFC 9420 §8.
 fn expand(provider: &OpenMlsRustCrypto, suite: Ciphersuite, of: &Value, context: &Value, length: u16) -> Vec<u8> {
     let info = [&length.to_be_bytes()[..], &labelled(&of["label"], context)].concat();
     let made = provider.crypto().hkdf_expand(suite.hash_algorithm(), &bytes(&of["secret"]), &info, length.into()).unwrap();

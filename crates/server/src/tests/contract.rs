@@ -1,4 +1,4 @@
-//! The OpenAPI document against the server: `tests/contract` lets schemathesis send what fits it, and what nearly does, signed, unsigned and
+//! The `OpenAPI` document against the server: `tests/contract` lets schemathesis send what fits it, and what nearly does, signed, unsigned and
 //! wrongly signed, to a vault in which a case and an exhibit stand.
 //!
 //! `CUSTODIA_CONTRACT_EXAMPLES` is how many requests it makes up for each one of the document; the suite asks for few.
@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use custodia_api::error::ErrorCode;
 use custodia_api::messages::{Act, ReadLog};
 use custodia_core::custody::body::{Body, Consultation, LogRead, ViewMode};
+use custodia_core::digest::Sha256Digest;
 use custodia_core::ids::CaseId;
 use serde_json::{Value, json};
 
@@ -63,11 +64,7 @@ async fn good_requests(scene: &mut Scene, member: &TestDevice, reader: &TestDevi
 }
 
 fn caller(device: &TestDevice) -> Value {
-    json!({"keyid": device.id().to_string(), "seed": hex(device.key.as_bytes())})
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    json!({"keyid": device.id().to_string(), "seed": Sha256Digest::from_bytes(device.key.to_bytes()).to_string()})
 }
 
 /// The Python that `tests/contract/install` made, and the driver.
@@ -108,7 +105,6 @@ async fn schemathesis_finds_no_fault_of_the_server_and_no_breach_of_its_document
     command.arg("-B").arg(check).arg(&file).args([&examples, &seed]).stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    println!("{said}");
     assert!(output.status.success(), "{said}");
     scene.world.stop().await;
 }
