@@ -59,6 +59,8 @@ pub(crate) struct Nonce {
     value: [u8; 16],
     /// The moment after which the request would be refused for its age.
     expires: u64,
+    /// A turn has tried to write it down.
+    tried: AtomicBool,
     used: AtomicBool,
     under_way: UnderWay,
 }
@@ -72,7 +74,7 @@ impl UnderWay {
         if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((keyid, value)) {
             return Err(Refusal::Replayed);
         }
-        Ok(Arc::new(Nonce { keyid, value, expires, used: AtomicBool::new(false), under_way: self.clone() }))
+        Ok(Arc::new(Nonce { keyid, value, expires, tried: AtomicBool::new(false), used: AtomicBool::new(false), under_way: self.clone() }))
     }
 }
 
@@ -83,17 +85,23 @@ impl Drop for Nonce {
 }
 
 impl Nonce {
-    /// Writes it down; false if it was used before. It counts as used once the caller's transaction has committed: see [`Self::is_used`].
+    /// Writes it down within a turn; false if it was used before. It counts as used once the turn has committed: see [`Self::is_used`].
     pub async fn write_down(&self, conn: &mut Conn) -> Result<bool, StoreError> {
+        self.tried.store(true, Ordering::Release);
+        self.remember(conn).await
+    }
+
+    async fn remember(&self, conn: &mut Conn) -> Result<bool, StoreError> {
         devices::remember_nonce(conn, self.keyid, &self.value, self.expires).await
     }
 
-    /// The transaction that wrote it down has committed.
+    /// The turn that wrote it down has committed.
     pub fn is_used(&self) {
         self.used.store(true, Ordering::Release);
     }
 
-    /// Uses it up by a transaction of its own, if no turn did.
+    /// Uses it up by a transaction of its own, if no turn did. A turn of which nobody knows whether it committed may have: that is no replay, and such
+    /// a turn has no other answer than that it failed.
     ///
     /// # Errors
     /// [`Refusal::Replayed`]; a database that does not answer.
@@ -103,10 +111,10 @@ impl Nonce {
         }
         let mut write = vault.store.write().await?;
         devices::forget_nonces(write.conn(), vault.clock.now().seconds()).await?;
-        let fresh = self.write_down(write.conn()).await?;
+        let fresh = self.remember(write.conn()).await?;
         write.commit().await?;
         self.is_used();
-        if fresh { Ok(()) } else { Err(Refusal::Replayed) }
+        if fresh || self.tried.load(Ordering::Acquire) { Ok(()) } else { Err(Refusal::Replayed) }
     }
 }
 
