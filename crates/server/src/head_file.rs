@@ -91,7 +91,7 @@ impl HeadFile {
         Ok(Self { path: path.to_owned(), file, seen, place: 0 })
     }
 
-    /// Reads the file; refuses one of another log, and one of which no place is whole.
+    /// Reads the file, and flushes what it says; refuses one of another log, and one of which no place is whole.
     pub fn open(path: &Path, origin: &Origin) -> io::Result<Self> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
         let file = OpenOptions::new().read(true).write(true).open(path)?;
@@ -104,6 +104,10 @@ impl HeadFile {
         if seen.origin != *origin {
             return Err(invalid(format!("it belongs to the log {}", seen.origin)));
         }
+        // What was read need not have reached the disk: a flush of it may have failed. Written anew, it has.
+        let place = (place + 1) % PLACES;
+        file.write_all_at(&seen.to_place()?, (place * PLACE_LEN) as u64)?;
+        file.sync_data()?;
         Ok(Self { path: path.to_owned(), file, seen, place })
     }
 
