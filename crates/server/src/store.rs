@@ -10,6 +10,7 @@ pub(crate) mod exhibits;
 pub(crate) mod log;
 pub(crate) mod refusals;
 mod sql;
+pub(crate) mod tree;
 
 use sqlx::AnyConnection;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};

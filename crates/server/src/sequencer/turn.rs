@@ -8,7 +8,8 @@ use super::append::Growing;
 use super::{Act, Entered, Sent};
 use crate::error::Refusal;
 use crate::head_file::HeadFile;
-use crate::store::log::{self, Head, Nodes};
+use crate::store::log::{self, Head};
+use crate::store::tree::{self, Nodes};
 use crate::store::{Conn, StoreError, devices};
 use crate::vault::Vault;
 
@@ -98,7 +99,7 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Sent>) -> Result<Vec<Re
 
     let end = Head { size: growing.frontier.size(), root: growing.frontier.root(), time: growing.time };
     if end.size > start.size {
-        log::insert_nodes(write.conn(), &growing.nodes).await?;
+        tree::insert_nodes(write.conn(), &growing.nodes).await?;
         let read_back = read_frontier(write.conn(), end.size).await?;
         if read_back.root() != end.root {
             return Err(Stop::Root);

@@ -19,7 +19,8 @@ use super::Vault;
 use super::evidence::exhibit_row;
 use crate::auth::Caller;
 use crate::error::Refusal;
-use crate::store::log::{self, Nodes, StoredRecord};
+use crate::store::log::{self, StoredRecord};
+use crate::store::tree::Nodes;
 use crate::store::{Conn, StoreError, cases, exhibits};
 
 /// Which parts of a record are opened.
