@@ -70,7 +70,7 @@ impl Model {
         self.revoked.contains(device) || case.left.contains(device)
     }
 
-    /// Whether a device has the means to open an exhibit: it was there when it came, or somebody granted it.
+    /// Whether a device has the means to open an exhibit: it was there when it came, or somebody granted it since it is inside.
     fn has_means(&self, device: &Device, exhibit: ExhibitId) -> bool {
         self.exhibits.get(&exhibit).is_some_and(|exhibit| exhibit.present.contains(device) || exhibit.granted.contains(device))
     }
@@ -253,6 +253,7 @@ impl Model {
                     case.left.remove(gone);
                     for exhibit in self.exhibits.values_mut().filter(|exhibit| exhibit.case == intent.case) {
                         exhibit.present.remove(gone);
+                        exhibit.granted.remove(gone);
                     }
                 }
                 case.inside.extend(body.adds.iter().map(|add| add.certificate));
