@@ -145,7 +145,7 @@ fn small() -> Vec<Vec<u8>> {
         r#"{"one_time":["AAAA"],"last_resort":"AAAA"}"#.to_owned(),
         format!(r#"{{"devices":["{digest}"]}}"#),
         r#"{"intent":"a.b.c","group_info":"AAAA","ring_row":"AAAA"}"#.to_owned(),
-        r#"{"intent":"a.b.c","commit":"AAAA","welcome":"AAAA","ring_row":"AAAA","grants":[{"intent":"a.b.c","grant":"a.b.c"}]}"#.to_owned(),
+        r#"{"intent":"a.b.c","commit":"AAAA","welcome":"AAAA","ring_row":"AAAA","group_info":"AAAA","grants":[{"intent":"a.b.c","grant":"a.b.c"}]}"#.to_owned(),
         r#"{"intent":"a.b.c","grant":"a.b.c"}"#.to_owned(),
         format!(r#"{{"intent":"a.b.c","objects":["{digest}"],"release_share":"AAAA","group_share":"AAAA"}}"#),
         format!(r#"{{"origin":"o","log_key":"k","trust_pin":"{digest}","version":"1"}}"#),

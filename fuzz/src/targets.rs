@@ -379,7 +379,7 @@ pub fn http_body(bytes: &[u8]) -> bool {
         9 => http::ServerInfo  10 => http::Acknowledged  11 => http::RecordsPage  12 => http::Consistency  13 => http::LogPage
         14 => http::KeyPackageCount  15 => http::ClaimedKeyPackages  16 => http::Cases  17 => http::Changed  18 => http::Changes
         19 => http::Welcomes  20 => http::Grants  21 => http::Objects  22 => http::Exhibits  23 => http::Released
-        24 => custodia_api::error::ErrorBody
+        24 => custodia_api::error::ErrorBody  25 => http::GroupState
     }
 }
 

@@ -66,12 +66,12 @@ CREATE TABLE chains (
 -- Reading of the log that stands in it; case_id is the registry's where the whole log is meant.
 CREATE TABLE log_reads (
     idx BIGINT NOT NULL PRIMARY KEY,
-    certificate BLOB NOT NULL,
+    device BLOB NOT NULL,
     case_id BLOB NOT NULL,
     from_idx BIGINT NOT NULL,
     to_idx BIGINT NOT NULL
 );
-CREATE INDEX log_reads_by_certificate ON log_reads (certificate, case_id);
+CREATE INDEX log_reads_by_device ON log_reads (device, case_id);
 
 -- Refused acts of a device beyond its hourly limit: an hour after the first of them one record stands for all, by the last one's intent.
 CREATE TABLE counted_refusals (
@@ -100,7 +100,9 @@ CREATE TABLE groups_followed (
     case_id BLOB NOT NULL PRIMARY KEY REFERENCES cases (case_id),
     epoch BIGINT NOT NULL,
     context BLOB NOT NULL,
-    state BLOB NOT NULL
+    state BLOB NOT NULL,
+    -- The GroupInfo of the epoch, by which a device that lost the group comes back.
+    group_info BLOB NOT NULL
 );
 
 CREATE TABLE commits (
@@ -117,38 +119,40 @@ CREATE TABLE commits (
 
 -- epoch is the one that the commit starts from; the Welcome leads to the next.
 CREATE TABLE welcomes (
-    certificate BLOB NOT NULL,
+    device BLOB NOT NULL,
     case_id BLOB NOT NULL,
     epoch BIGINT NOT NULL,
-    PRIMARY KEY (certificate, case_id, epoch),
+    PRIMARY KEY (device, case_id, epoch),
     FOREIGN KEY (case_id, epoch) REFERENCES commits (case_id, epoch)
 );
 
+-- Cases know devices, by their ids; certificate is the one by which a device came, and it may have been renewed since.
 CREATE TABLE members (
     case_id BLOB NOT NULL REFERENCES cases (case_id),
+    device BLOB NOT NULL,
     certificate BLOB NOT NULL,
     first_ring BIGINT NOT NULL,
     since_idx BIGINT NOT NULL,
     left_idx BIGINT,
-    PRIMARY KEY (case_id, certificate)
+    PRIMARY KEY (case_id, device)
 );
-CREATE INDEX members_by_certificate ON members (certificate);
+CREATE INDEX members_by_device ON members (device);
 
 CREATE TABLE grant_texts (
     digest BLOB NOT NULL PRIMARY KEY,
     case_id BLOB NOT NULL,
-    certificate BLOB NOT NULL,
+    device BLOB NOT NULL,
     jws TEXT NOT NULL
 );
-CREATE INDEX grant_texts_by_recipient ON grant_texts (certificate, case_id);
+CREATE INDEX grant_texts_by_recipient ON grant_texts (device, case_id);
 
 CREATE TABLE grants (
     exhibit_id BLOB NOT NULL,
-    certificate BLOB NOT NULL,
+    device BLOB NOT NULL,
     idx BIGINT NOT NULL PRIMARY KEY,
     digest BLOB NOT NULL REFERENCES grant_texts (digest)
 );
-CREATE INDEX grants_by_exhibit ON grants (exhibit_id, certificate);
+CREATE INDEX grants_by_exhibit ON grants (exhibit_id, device);
 
 -- One-time key packages are rows that are deleted when given out; last_resort is 1 for the one that is kept.
 CREATE TABLE key_packages (
@@ -165,7 +169,7 @@ CREATE INDEX key_packages_by_certificate ON key_packages (certificate, last_reso
 CREATE TABLE intakes (
     exhibit_id BLOB NOT NULL PRIMARY KEY,
     case_id BLOB NOT NULL,
-    certificate BLOB NOT NULL
+    device BLOB NOT NULL
 );
 
 CREATE TABLE objects (

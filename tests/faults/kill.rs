@@ -9,7 +9,7 @@ use custodia_core::custody::body::Terms;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::dossier::Files;
 use custodia_core::finding::Verdict;
-use custodia_core::identity::{DeviceRequest, Role};
+use custodia_core::identity::{DeviceRequest, Role, UnverifiedTrustList};
 use custodia_core::time::LogTime;
 use custodia_tests::world::{COST, Must as _, PASSPHRASE, clock, statement};
 use custodia_verify::Trust;
@@ -358,6 +358,75 @@ async fn killed_anywhere_in_installing_a_device_serves() {
     let step = Step::new(NEW, &["device", "install", &scene.work("certificate"), "--server", &server, "--card", &card], Effect::default());
     let agent = ["agent.server.bound", "agent.certificate.installed", "agent.registry.followed", "agent.key_packages.kept"];
     play(scene, step, &agent, &["server.key_packages.stored"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_in_a_renewal_the_device_comes_back_under_its_new_certificate() {
+    let scene = Scene::open().await;
+    std::fs::write(scene.work("renewed"), scene.world.issue(0, &scene.ana, 300).await).unwrap();
+    let effect = Effect { exactly: &[("member.change", 1)], at_least: &[] };
+    let holds = |stage: &Stage, _: &Ended| {
+        let again = stage.run(ANA, &words(&["device", "renew"]), None);
+        assert!(again.succeeded() && again.stderr.contains("from now on: 0."), "nothing is left to renew: {again:?}");
+    };
+    let step = Step { holds, ..Step::new(ANA, &["device", "renew", &scene.work("renewed")], effect) };
+    let agent = [
+        "agent.certificate.installed",
+        "agent.renewal.enrolled",
+        "agent.key_packages.kept",
+        "agent.commit.kept",
+        "agent.outbox.merged",
+        "agent.leaf.renewed",
+    ];
+    play(scene, step, &agent, &["server.commit.accepted", "server.key_packages.stored"]).await;
+}
+
+/// The list after the one that everybody follows, with the same offices.
+async fn next_list(scene: &Scene) -> UnverifiedTrustList {
+    let registry = scene.ana.registry().await.must();
+    let before = registry.trust_list(registry.head().unwrap().seq).unwrap();
+    let (first, second) = (&scene.world.offices[0], &scene.world.offices[1]);
+    scene.world.next_list(before, &[&[(first, 700)], &[(second, 700)]])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_in_publishing_a_trust_list_it_stands_once() {
+    let scene = Scene::open().await;
+    std::fs::write(scene.work("list.json"), next_list(&scene).await.to_json()).unwrap();
+    let office = scene.world.path("offices/ro-diicot").display().to_string();
+    let (server, card) = (scene.world.address().url, card(&scene));
+    let words = ["office", "publish", &office, &scene.work("list.json"), "--server", &server, "--card", &card];
+    // A run that was killed behind its last step had done all; the next one is told that another list is due.
+    let effect = Effect { exactly: &[("trust.list", 1)], at_least: &[("trust.list IDN-02", 0)] };
+    let step = Step { done: &[5], ..Step::new(NEW, &words, effect) };
+    play(scene, step, &[], &["server.turn.signed", "server.turn.committed"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_in_following_a_trust_list_a_device_follows_it() {
+    let scene = Scene::open().await;
+    let list = next_list(&scene).await;
+    scene.world.desk().trust_list(&scene.world.offices[1], &list).await.must();
+    let holds = |stage: &Stage, _: &Ended| {
+        let shown = stage.run(LUC, &words(&["device", "show", "--json"]), None);
+        let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+        assert_eq!(shown["trust_list"], serde_json::json!(2));
+    };
+    let step = Step { holds, ..Step::new(LUC, &["device", "sync"], Effect::default()) };
+    play(scene, step, &["agent.registry.followed"], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_in_coming_back_a_device_comes_back_once() {
+    let mut scene = Scene::open().await;
+    let placeholder = scene.world.unbound(0, "placeholder", Role::Prosecutor).await;
+    std::mem::replace(&mut scene.luc, placeholder).close().await.must();
+    scene.world.lose(1, "luc", Some(scene.case)).await;
+    let words = command(&["case", "resync", &scene.case.to_string()]);
+    let effect = Effect { exactly: &[("member.change", 1)], at_least: &[] };
+    let step = Step { words, ..Step::new(LUC, &[], effect) };
+    let agent = ["agent.resync.written", "agent.resync.kept", "agent.outbox.answered", "agent.outbox.merged", "agent.resync.entered"];
+    play(scene, step, &agent, &["server.group.read", "server.commit.accepted"]).await;
 }
 
 /// Writes what the office gives out about the server.

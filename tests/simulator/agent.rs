@@ -138,7 +138,7 @@ impl Agent {
             }
         }
         self.read.clone_from(&self.head);
-        let member_of = disk.world.cases().filter(|(_, case)| case.members.contains_key(&self.card.id)).map(|(id, _)| id);
+        let member_of = disk.world.cases().filter(|(_, case)| case.members.contains_key(&self.card.device)).map(|(id, _)| id);
         let cases: BTreeSet<CaseId> = member_of.collect();
         for case in cases {
             self.follow(case, disk)?;

@@ -14,7 +14,7 @@ use custodia_core::group::context::CommitContext;
 use custodia_core::group::facts::{CommitFacts, Epoch, LeafFacts, LeafIndex};
 use custodia_core::group::rules::{self, Broken, CertifiedLeaf, GroupRule};
 use custodia_core::identity::{AsOf, CertificateId, Registry, RegistrySeq, Standing};
-use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
 use custodia_core::time::LogTime;
 
 use crate::database::{Act, Database, Entry};
@@ -71,12 +71,10 @@ pub fn check(
 ) -> Result<ChangeFacts, Failure> {
     let group = disk.groups.get(&intent.case).ok_or(Failure::Rule(0, "ACC-03".to_owned()))?;
     // Before anything is said about the group: who is no member learns nothing of it.
-    let actor = disk.world.case_facts(intent, intent.signer()).and_then(|case| case.actor);
-    let standing = device(disk, &intent.signer(), time).is_some_and(|(facts, _)| facts.good_standing);
-    if !standing {
-        return Err(Failure::Rule(0, "ACC-01".to_owned()));
-    }
-    if actor.is_none_or(|membership| membership.left) {
+    let actor = device(disk, &intent.signer(), time).map(|(facts, _)| facts).filter(|facts| facts.good_standing);
+    let actor = actor.ok_or(Failure::Rule(0, "ACC-01".to_owned()))?;
+    let membership = disk.world.case_facts(intent, actor.id).and_then(|case| case.actor);
+    if membership.is_none_or(|membership| membership.left) {
         return Err(Failure::Rule(0, "ACC-03".to_owned()));
     }
     if body.epoch != group.epoch {
@@ -98,7 +96,7 @@ pub fn check(
     let devices = |certificate: &Sha256Digest| device(disk, certificate, time);
     let mut change = disk.world.change_facts(intent, body, &devices).ok_or(Failure::Rule(0, "MEM-01".to_owned()))?;
     change.intent_matches_commit &= matches(body, commit);
-    change.undisclosed_for_full = undisclosed(disk, intent, body, following);
+    change.undisclosed_for_full = undisclosed(disk, intent, actor.id, body, following);
     Ok(change)
 }
 
@@ -142,7 +140,7 @@ fn matches(body: &MemberChange, commit: &Commit) -> bool {
 }
 
 /// How many disclosures full-history additions still owe: one for each exhibit that the actor may open.
-fn undisclosed(disk: &Database, intent: &SignedIntent, body: &MemberChange, following: &[Act]) -> usize {
+fn undisclosed(disk: &Database, intent: &SignedIntent, actor: DeviceId, body: &MemberChange, following: &[Act]) -> usize {
     let disclosed: BTreeSet<(Sha256Digest, ExhibitId)> = following
         .iter()
         .filter(|act| act.intent.signer() == intent.signer() && act.intent.case == intent.case)
@@ -152,11 +150,11 @@ fn undisclosed(disk: &Database, intent: &SignedIntent, body: &MemberChange, foll
         })
         .collect();
     let Some(case) = disk.world.case(intent.case) else { return 0 };
-    let first_ring = case.members.get(&intent.signer()).map_or(u32::MAX, |membership| membership.first_ring);
+    let first_ring = case.membership(actor).map_or(u32::MAX, |membership| membership.first_ring);
     let open = |exhibit: &Exhibit| {
         exhibit.case == intent.case
             && exhibit.state != ExhibitState::Erased
-            && may_open(first_ring, exhibit.grants.contains(&intent.signer()), exhibit.ring_version)
+            && may_open(first_ring, exhibit.grants.contains(&actor), exhibit.ring_version)
     };
     let full = body.adds.iter().filter(|add| add.terms == Terms::Full);
     full.map(|add| disk.world.exhibits().filter(|(id, exhibit)| open(exhibit) && !disclosed.contains(&(add.certificate, *id))).count())

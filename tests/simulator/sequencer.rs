@@ -10,7 +10,7 @@ use custodia_core::custody::receipt::RecordView;
 use custodia_core::custody::record::{Outcome, Part, RuleId};
 use custodia_core::custody::{registry_act, rules};
 use custodia_core::digest::Sha256Digest;
-use custodia_core::identity::{AsOf, CertificateId, RegistrySeq, Standing};
+use custodia_core::identity::{AsOf, CertificateId, Registry, RegistrySeq, Standing};
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::{InclusionProof, RootHash, TreeSize, VerifiedCheckpoint};
 use custodia_core::time::LogTime;
@@ -218,7 +218,8 @@ fn perform_one(next: &mut Database, acts: &Submission, at: usize, time: LogTime)
     };
     judge(next, intent, intent.signer(), time, change).map_err(rule)?;
     let (actor, _) = device(next, &intent.signer(), time).expect("it was judged");
-    next.world.apply(intent, &actor);
+    let (registry, at) = (Arc::clone(&next.registry), next.as_of(time));
+    next.world.apply(intent, &actor, &|certificate| device_as_of(&registry, certificate, at));
     take_effect(next, intent, with);
     Ok(())
 }
@@ -252,12 +253,14 @@ fn log_facts(disk: &Database, intent: &Intent, time: LogTime) -> LogFacts<'stati
 
 /// What the rules ask of a device, and whether it was revoked.
 pub fn device(disk: &Database, certificate: &Sha256Digest, time: LogTime) -> Option<(DeviceFacts, bool)> {
+    device_as_of(&disk.registry, certificate, disk.as_of(time))
+}
+
+fn device_as_of(registry: &Registry, certificate: &Sha256Digest, at: AsOf) -> Option<(DeviceFacts, bool)> {
     let id = CertificateId::from_digest(*certificate);
-    let known = disk.registry.certificate(id)?;
-    let standing = disk.registry.standing(id, disk.as_of(time));
-    let good_standing = standing == Standing::Good;
-    let facts = DeviceFacts { good_standing, role: known.role(), office: known.office().clone(), person: known.person().clone() };
-    Some((facts, matches!(standing, Standing::Revoked(_))))
+    let known = registry.certificate(id)?;
+    let standing = registry.standing(id, at);
+    Some((DeviceFacts::of(known, standing == Standing::Good), matches!(standing, Standing::Revoked(_))))
 }
 
 /// Judges an act of a device over what the database holds.
@@ -266,10 +269,10 @@ pub fn judge(disk: &Database, intent: &Intent, signer: Sha256Digest, time: LogTi
     let Some((actor, _)) = devices(&signer) else { return Err(rules::ACC_01.id.to_owned()) };
     let facts = Facts {
         log: log_facts(disk, intent, time),
+        case: disk.world.case_facts(intent, actor.id),
+        parent: disk.world.parent_facts(intent, actor.id),
+        exhibit: disk.world.exhibit_facts(intent, &actor, &devices),
         actor,
-        case: disk.world.case_facts(intent, signer),
-        parent: disk.world.parent_facts(intent, signer),
-        exhibit: disk.world.exhibit_facts(intent, signer, &devices),
         change,
     };
     rules::judge(intent, &facts).map_err(|rule| rule.id.to_owned())

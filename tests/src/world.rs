@@ -2,21 +2,25 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use custodia_api::messages::ServerInfo;
 use custodia_client::announce::OfficeDesk;
 use custodia_client::http::ServerAddress;
 use custodia_client::office::{NewOffice, Office};
-use custodia_client::passphrase::Cost;
+use custodia_client::passphrase::{Cost, KeyFile};
 use custodia_client::seal::NewExhibit;
+use custodia_client::state::{State, keys};
 use custodia_client::{Agent, Clock, NewCase, NewDevice, StatePaths, Statement};
 use custodia_core::custody::intent::ClockSource;
 use custodia_core::exhibit::intake::Intake;
 use custodia_core::exhibit::text::CalendarDate;
-use custodia_core::identity::{OfficeRoot, Role, TrustListDraft};
+use custodia_core::group::facts::GroupId;
+use custodia_core::identity::{OfficeRoot, Role, TrustList, TrustListDraft, UnverifiedTrustList};
 use custodia_core::ids::CaseId;
 use custodia_core::time::{ClaimedTime, LogTime};
-use custodia_server::{Running, Server, ServerConfig};
+use custodia_server::{Clock as _, Running, Server, ServerConfig};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
@@ -43,6 +47,8 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A server that runs, and the offices that it knows.
 pub struct World {
+    /// The time of its server, offices and agents.
+    pub time: Shifted,
     folder: TempDir,
     running: Option<Running>,
     address: ServerAddress,
@@ -66,16 +72,39 @@ pub fn clock() -> Clock {
     Clock::new(ClockSource::Os, OffsetDateTime::now_utc)
 }
 
-fn now() -> LogTime {
-    LogTime::from_millis(u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap()).unwrap()
+/// The machine's time less some days, which tests let pass. It never lies ahead of the machine's: MLS compares key packages with that one.
+#[derive(Debug, Clone, Default)]
+pub struct Shifted(Arc<AtomicI64>);
+
+impl Shifted {
+    fn moment(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc() - time::Duration::days(self.0.load(Ordering::SeqCst))
+    }
+
+    fn claimed(&self, offset_days: i64) -> ClaimedTime {
+        let moment = self.moment().replace_nanosecond(0).unwrap() + time::Duration::days(offset_days);
+        ClaimedTime::parse(&moment.format(&time::format_description::well_known::Rfc3339).unwrap()).unwrap()
+    }
+
+    /// This time as an agent's clock.
+    pub fn clock(&self) -> Clock {
+        let time = self.clone();
+        Clock::new(ClockSource::Os, move || time.moment())
+    }
+
+    /// Lets days pass, at most those by which it lies behind.
+    pub fn pass(&self, days: i64) {
+        assert!(self.0.fetch_sub(days, Ordering::SeqCst) >= days, "the machine's time is the last");
+    }
 }
 
-fn claimed(offset_days: i64) -> ClaimedTime {
-    let moment = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap() + time::Duration::days(offset_days);
-    ClaimedTime::parse(&moment.format(&time::format_description::well_known::Rfc3339).unwrap()).unwrap()
+impl custodia_server::Clock for Shifted {
+    fn now(&self) -> LogTime {
+        LogTime::from_millis(u64::try_from(self.moment().unix_timestamp_nanos() / 1_000_000).unwrap()).unwrap()
+    }
 }
 
-fn office(folder: &Path, id: &str, country: &str) -> Office {
+fn office(folder: &Path, id: &str, country: &str, now: LogTime) -> Office {
     let directory = folder.join("offices").join(id);
     std::fs::create_dir_all(&directory).unwrap();
     let day = 24 * 60 * 60 * 1000;
@@ -83,7 +112,7 @@ fn office(folder: &Path, id: &str, country: &str) -> Office {
         id: id.parse().unwrap(),
         country: country.parse().unwrap(),
         name: id.parse().unwrap(),
-        from: LogTime::from_millis(now().millis() - 2 * day).unwrap(),
+        from: LogTime::from_millis(now.millis() - 2 * day).unwrap(),
         years: 5,
     };
     Office::found(&directory, &new, PASSPHRASE, COST).unwrap()
@@ -137,12 +166,23 @@ impl World {
 
     /// The same on stores that the caller makes; what lies in files lies below the folder.
     pub async fn with(stores: impl FnOnce(&Path) -> Stores) -> Self {
-        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), 0, stores).await
+        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), 0, Shifted::default(), stores).await
+    }
+
+    /// As [`World::new`], so many days ago; [`Shifted::pass`] brings it nearer.
+    pub async fn days_ago(days: i64) -> Self {
+        Self::on_days_ago(Pair::SqliteAndFolder, days).await
+    }
+
+    /// The same on a pair of stores.
+    pub async fn on_days_ago(pair: Pair, days: i64) -> Self {
+        let time = Shifted(Arc::new(AtomicI64::new(days)));
+        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), 0, time, |folder| pair.fresh(folder)).await
     }
 
     /// As [`World::new`], with so many proxies before the server, honest until they are told otherwise; agents are bound to the first.
     pub async fn behind(liars: usize) -> Self {
-        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), liars, |folder| Pair::SqliteAndFolder.fresh(folder)).await
+        Self::founded("127.0.0.1:0", TempDir::new().unwrap(), liars, Shifted::default(), |folder| Pair::SqliteAndFolder.fresh(folder)).await
     }
 
     /// As [`World::new`] in a folder of the caller's, with a server whose address outlives it: a process of `custodia serve` may take its place.
@@ -152,24 +192,24 @@ impl World {
 
     /// The same on stores of the caller's.
     pub async fn listening_with(listen: &str, folder: TempDir, stores: impl FnOnce(&Path) -> Stores) -> Self {
-        Self::founded(listen, folder, 0, stores).await
+        Self::founded(listen, folder, 0, Shifted::default(), stores).await
     }
 
-    async fn founded(listen: &str, folder: TempDir, liars: usize, stores: impl FnOnce(&Path) -> Stores) -> Self {
+    async fn founded(listen: &str, folder: TempDir, liars: usize, time: Shifted, stores: impl FnOnce(&Path) -> Stores) -> Self {
         let mut proxies = Vec::new();
         for _ in 0..liars {
             proxies.push(Liar::new().await);
         }
-        let offices: Vec<Office> = OFFICES.iter().map(|(id, country)| office(folder.path(), id, country)).collect();
+        let offices: Vec<Office> = OFFICES.iter().map(|(id, country)| office(folder.path(), id, country, time.now())).collect();
         let entry = |office: &Office| custodia_core::identity::Office {
             id: office.root().office().clone(),
             name: office.root().name().clone(),
             country: office.root().country(),
             roles: Role::ALL.to_vec(),
-            roots: vec![OfficeRoot { certificate: office.root().clone(), from: claimed(-1), until: claimed(700) }],
+            roots: vec![OfficeRoot { certificate: office.root().clone(), from: time.claimed(-1), until: time.claimed(700) }],
             supervises: OFFICES.iter().map(|(id, _)| id.parse().unwrap()).collect(),
         };
-        let draft = TrustListDraft { issued: claimed(0), threshold: 2, offices: offices.iter().map(entry).collect() };
+        let draft = TrustListDraft { issued: time.claimed(0), threshold: 2, offices: offices.iter().map(entry).collect() };
         let mut list = draft.first().unwrap();
         for office in &offices {
             office.sign_list(&mut list);
@@ -182,7 +222,7 @@ impl World {
         std::fs::write(folder.path().join("server/custodia.toml"), &settings).unwrap();
         let config = parsed(&settings);
         let log_key = Server::init(&config).await.must();
-        let running = Server::run(&config).await.must();
+        let running = Server::run_by(&config, Arc::new(time.clone())).await.must();
         let info = ServerInfo {
             origin: log_key.origin().to_string(),
             log_key: log_key.to_string(),
@@ -193,7 +233,7 @@ impl World {
             liar.stand_before(running.addr);
         }
         let address = at(proxies.first().map_or(running.addr, |liar| liar.addr));
-        let world = Self { folder, running: Some(running), address, settings, stores, liars: proxies, info, offices };
+        let world = Self { time, folder, running: Some(running), address, settings, stores, liars: proxies, info, offices };
         world.desk().trust_list(&world.offices[0], &list).await.must();
         for place in 0..OFFICES.len() {
             world.device(place, "recovery", Role::Recovery).await;
@@ -261,7 +301,7 @@ impl World {
 
     /// By which the offices announce.
     pub fn desk(&self) -> OfficeDesk {
-        OfficeDesk::new(&self.address, &self.info, clock()).unwrap()
+        OfficeDesk::new(&self.address, &self.info, self.time.clock()).unwrap()
     }
 
     /// Where a device's state lies.
@@ -276,12 +316,33 @@ impl World {
 
     /// The same by way of one of several servers.
     pub async fn device_at(&self, address: &ServerAddress, office: usize, local: &str, role: Role) -> Agent {
-        let mut agent = self.unbound(office, local, role).await;
-        let from = LogTime::from_millis(now().millis() - 60_000).unwrap();
-        let certificate = self.offices[office].issue(&agent.device_request().unwrap(), from, 300).unwrap();
-        self.desk().enrol(&self.offices[office], &certificate).await.must();
+        let agent = self.unbound(office, local, role).await;
+        self.enrolled(address, office, agent, 300).await
+    }
+
+    /// A new device whose certificate is valid for so many days.
+    pub async fn device_for(&self, office: usize, local: &str, role: Role, days: u16) -> Agent {
+        let agent = self.unbound(office, local, role).await;
+        self.enrolled(&self.address, office, agent, days).await
+    }
+
+    /// Issues a certificate for a device, the first or a later one, and enrols it.
+    pub async fn issue(&self, office: usize, agent: &Agent, days: u16) -> Vec<u8> {
+        self.issue_by(&self.offices[office], agent, days).await
+    }
+
+    /// The same under one of several roots.
+    pub async fn issue_by(&self, office: &Office, agent: &Agent, days: u16) -> Vec<u8> {
+        let from = LogTime::from_millis(self.time.now().millis() - 60_000).unwrap();
+        let certificate = office.issue(&agent.renewal_request().unwrap(), from, days).unwrap();
+        self.desk().enrol(office, &certificate).await.must();
+        certificate.der().to_vec()
+    }
+
+    async fn enrolled(&self, address: &ServerAddress, office: usize, mut agent: Agent, days: u16) -> Agent {
+        let certificate = self.issue(office, &agent, days).await;
         agent.bind(address, &self.info).await.must();
-        agent.install_certificate(certificate.der()).await.must();
+        agent.install_certificate(&certificate).await.must();
         agent.sync().await.must();
         agent.publish_key_packages().await.must();
         agent
@@ -296,12 +357,53 @@ impl World {
             role,
             cost: COST,
         };
-        Agent::create(&self.state_of(office, local), PASSPHRASE, new, clock()).await.must()
+        Agent::create(&self.state_of(office, local), PASSPHRASE, new, self.time.clock()).await.must()
     }
 
     /// Opens a device's state again, as after a restart.
     pub async fn reopen(&self, office: usize, local: &str) -> Agent {
-        Agent::open(&self.state_of(office, local), PASSPHRASE, clock()).await.must()
+        Agent::open(&self.state_of(office, local), PASSPHRASE, self.time.clock()).await.must()
+    }
+
+    /// Takes what a closed device holds of a case's group out of its state; for no case, the private keys of its key packages.
+    pub async fn lose(&self, office: usize, local: &str, case: Option<CaseId>) {
+        let paths = self.state_of(office, local);
+        let key = KeyFile::parse(&std::fs::read(paths.key_file()).unwrap()).unwrap().unlock(PASSPHRASE).unwrap();
+        let state = State::open(&paths, &key).await.must();
+        match case {
+            Some(case) => keys::forget_group(&mut *state.connection().await, GroupId::first(case)).await.must(),
+            None => keys::forget_key_packages(&mut *state.connection().await).await.must(),
+        }
+        state.close().await.must();
+    }
+
+    /// A further root of one of the offices, with a key of its own; no list names it yet.
+    pub fn another_root(&self, place: usize) -> Office {
+        let (id, country) = OFFICES[place];
+        office(&self.path("further"), id, country, self.time.now())
+    }
+
+    /// The next trust list: these offices with their roots, each until so many days from now; signed by both offices of the list before.
+    pub fn next_list(&self, before: &TrustList, offices: &[&[(&Office, i64)]]) -> UnverifiedTrustList {
+        let root = |(office, until): &(&Office, i64)| OfficeRoot {
+            certificate: office.root().clone(),
+            from: self.time.claimed(-1),
+            until: self.time.claimed(*until),
+        };
+        let entry = |roots: &&[(&Office, i64)]| custodia_core::identity::Office {
+            id: roots[0].0.root().office().clone(),
+            name: roots[0].0.root().name().clone(),
+            country: roots[0].0.root().country(),
+            roles: Role::ALL.to_vec(),
+            roots: roots.iter().map(root).collect(),
+            supervises: offices.iter().map(|roots| roots[0].0.root().office().clone()).collect(),
+        };
+        let draft = TrustListDraft { issued: self.time.claimed(0), threshold: 1, offices: offices.iter().map(entry).collect() };
+        let mut list = draft.after(before).unwrap();
+        for office in &self.offices {
+            office.sign_list(&mut list);
+        }
+        list
     }
 
     /// Revokes a device.

@@ -31,7 +31,7 @@ fn evidence(world: &World, name: &str, size: usize) -> PathBuf {
     folder
 }
 
-async fn add(agent: &Agent, world: &World, case: CaseId, name: &str, size: usize) -> ExhibitId {
+pub async fn add(agent: &Agent, world: &World, case: CaseId, name: &str, size: usize) -> ExhibitId {
     let folder = evidence(world, name, size);
     agent.add_exhibit(exhibit(case, &folder, name), |_| {}).await.must().exhibit
 }
@@ -192,18 +192,6 @@ async fn a_state_restored_from_an_older_copy_is_refused(pair: Pair) {
     fs::write(&database, older).unwrap();
     let ana = world.reopen(0, "ana").await;
     assert!(matches!(ana.refresh(case).await, Err(AgentError::Cloned)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_renewed_certificate_is_not_installed_while_a_case_knows_the_one_before() {
-    let world = World::new().await;
-    let mut ana = world.device(0, "ana", Role::Prosecutor).await;
-    let case = case(&ana).await;
-    let seconds = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap();
-    let from = custodia_core::time::LogTime::from_millis(seconds * 1000).unwrap();
-    let renewed = world.offices[0].issue(&ana.device_request().unwrap(), from, 300).unwrap();
-    assert!(matches!(ana.install_certificate(renewed.der()).await, Err(AgentError::NotOurCertificate(why)) if why.contains("cases")));
-    add(&ana, &world, case, "still", 10).await;
 }
 
 /// What a colleague's wrong grant leaves in a closed device's state.

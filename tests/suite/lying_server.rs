@@ -591,3 +591,37 @@ async fn the_attempt_of_a_removed_member_stands_in_the_log_as_refused() {
     assert_eq!(last.person.as_ref().unwrap().to_string(), "fr-junalco/luc");
     view(&ana, case, exhibit).await.must();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_the_chain_did_not_make_is_not_come_back_into() {
+    let world = World::behind(1).await;
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let (liar, path) = (&world.liars[0], format!("/v1/cases/{case}/group"));
+    let lost = async |luc: Agent| {
+        luc.close().await.must();
+        world.lose(1, "luc", Some(case)).await;
+        world.reopen(1, "luc").await
+    };
+    let luc = lost(luc).await;
+    let former = remember(liar, "GET", path.clone());
+    luc.resync(case, &statement()).await.must();
+    let former = former.lock().unwrap().clone().unwrap().json();
+    ana.refresh(case).await.must();
+    let luc = lost(luc).await;
+
+    for field in ["group_info", "tree"] {
+        let former = former[field].clone();
+        altered(liar, "GET", path.clone(), move |page| page[field] = former.clone());
+        let finding = caught(&luc, luc.resync(case, &statement()).await).await;
+        assert!(finding.contains("group"), "{field}: {finding}");
+    }
+    altered(liar, "GET", path.clone(), |page| page["epoch"] = 1.into());
+    assert!(matches!(luc.resync(case, &statement()).await, Err(AgentError::Http(HttpError::Stale { .. }))));
+    liar.be_honest();
+    luc.resync(case, &statement()).await.must();
+    luc.refresh(case).await.must();
+    assert_eq!(luc.members(case).await.must(), ana.members(case).await.must());
+}

@@ -8,5 +8,8 @@ mod dossier;
 mod lying_server;
 mod oracle;
 mod parsers;
+mod renewal;
+mod resync;
 mod tidy;
+mod trust;
 mod vectors;

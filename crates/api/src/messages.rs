@@ -171,9 +171,11 @@ body! {
         /// The Welcome for those who join.
         #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
         welcome: Option<Base64>,
-        /// The ring key wrapped for the new epoch.
+        /// The ring key wrapped for the new epoch; a resync has none.
         #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
         ring_row: Option<Base64>,
+        /// GroupInfo of the new epoch, without the tree, signed by the committer: by it a device that lost the group comes back.
+        group_info: Base64,
         /// Grants to those who join.
         grants: Vec<GrantUpload>,
     }
@@ -209,6 +211,18 @@ body! {
         ring_row: Option<Base64>,
         /// Index of its record in the log.
         index: u64,
+    }
+}
+
+body! {
+    /// `GET /v1/cases/{case}/group`: what a member that lost its group needs to come back by an external commit.
+    GroupState {
+        /// The current epoch.
+        epoch: u64,
+        /// The GroupInfo that came with the commit that began it, or at the founding.
+        group_info: Base64,
+        /// The ratchet tree of that epoch (`optional<Node> ratchet_tree<V>`).
+        tree: Base64,
     }
 }
 

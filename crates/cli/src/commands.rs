@@ -20,6 +20,7 @@ use custodia_client::passphrase::Cost;
 use custodia_client::{Agent, Clock, ServerInfo, StatePaths, Statement};
 use custodia_core::custody::intent::ClockSource;
 use custodia_core::ids::CaseId;
+use custodia_core::time::LogTime;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::DeviceOptions;
@@ -65,7 +66,29 @@ pub fn home(options: &DeviceOptions) -> Result<PathBuf, Failure> {
 pub async fn agent(options: &DeviceOptions) -> Result<Agent, Failure> {
     let folder = home(options)?;
     let passphrase = terminal::passphrase(options.passphrase_fd, "this device", false)?;
-    Ok(Agent::open(&StatePaths::in_folder(folder), &passphrase, clock()).await?)
+    let agent = Agent::open(&StatePaths::in_folder(folder), &passphrase, clock()).await?;
+    warn_of_end(&agent)?;
+    Ok(agent)
+}
+
+/// Says so when the device's certificate ends soon, or has ended.
+fn warn_of_end(agent: &Agent) -> Result<(), Failure> {
+    let (Some(days), Some(ends)) = (agent.certificate_days()?, agent.certificate_ends()?) else { return Ok(()) };
+    let next = "Renew it: `custodia device renew --request FILE`, and send the file to your office.";
+    if days < 0 {
+        terminal::note(&format!(
+            "This device's certificate ended on {}: until it is renewed, the server takes nothing from it. {next}",
+            day(ends)
+        ));
+    } else if days < WARN_DAYS {
+        terminal::note(&format!("This device's certificate ends on {}, in {days} days. {next}", day(ends)));
+    }
+    Ok(())
+}
+
+/// The day of a time.
+pub fn day(time: LogTime) -> String {
+    time.to_string().chars().take(10).collect()
 }
 
 /// Opens the device and brings it up to date with log, registry and its cases.
@@ -82,6 +105,9 @@ pub async fn agent_in_touch(options: &DeviceOptions) -> Result<Agent, Failure> {
     ));
     Ok(agent)
 }
+
+/// From how many days before its end on a certificate is spoken of.
+const WARN_DAYS: i64 = 30;
 
 /// How much work one guess of a passphrase costs.
 pub const COST: Cost = Cost::DEFAULT;

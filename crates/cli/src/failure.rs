@@ -80,8 +80,11 @@ fn exit_of(error: &AgentError) -> Exit {
             Exit::NotAuthenticated
         }
         AgentError::NotMember(_) => Exit::NotFound,
+        AgentError::NoRing(_) => Exit::TryAgain,
         AgentError::NoKey(_) | AgentError::NotEligible(_) | AgentError::NoRecovery(_) => Exit::NotPermitted,
-        AgentError::Export(ExportError::Exists(_)) | AgentError::Dossier(DossierError::Exists(_)) => Exit::Conflict,
+        AgentError::GroupLost(_) | AgentError::Export(ExportError::Exists(_)) | AgentError::Dossier(DossierError::Exists(_)) => {
+            Exit::Conflict
+        }
         AgentError::Export(ExportError::Digests(_)) | AgentError::Exhibit(_) | AgentError::PoisonCommit { .. } | AgentError::Mls(_) => {
             Exit::NotVerified
         }
@@ -136,6 +139,8 @@ fn next_of(error: &AgentError, exit: Exit) -> &'static str {
         AgentError::NotBound | AgentError::NotEnrolled => {
             "Install the certificate: custodia device install CERTIFICATE --server URL --card server.json."
         }
+        AgentError::GroupLost(_) => "Bring it back: custodia case resync CASE --reason WHY.",
+        AgentError::NoRing(_) => "A colleague runs `custodia device sync`; then run the same command again.",
         AgentError::NotMember(_) => "`custodia case list` shows your cases; a member can add you.",
         AgentError::NotOurCertificate(_) => "Install the file that your office issued for this device's own request.",
         AgentError::Http(HttpError::Misbehaved(_)) => {

@@ -108,13 +108,13 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verify(options) => return commands::verify::run(&options, device),
         Command::Audit(options) => return commands::audit::run(*options, device).await,
         Command::Office(command) => commands::office::run(command, device).await?,
-        Command::Device(command) => commands::device::run(command, device).await?,
+        Command::Device(command) => Box::pin(commands::device::run(command, device)).await?,
         Command::Serve(options) => commands::serve::run(options).await?,
         Command::Doctor(options) => commands::doctor::run(&options).await?,
         Command::Case(command) => commands::case::run(command, device).await?,
         Command::Exhibit(command) => Box::pin(commands::exhibit::run(command, device)).await?,
         Command::Log(command) => commands::log::run(command, device).await?,
-        Command::Dossier(command) => commands::dossier::run(command, device).await?,
+        Command::Dossier(command) => Box::pin(commands::dossier::run(command, device)).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,6 @@ use custodia_core::custody::wire::Base64;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::{
     Certificate, CertificateId, DeviceLabel, DeviceRequest, DeviceRequestDraft, Registry, Role, ShownName, Standing, TrustPin,
-    UnverifiedCertificate,
 };
 use custodia_core::ids::{CaseId, DeviceId, PersonId};
 use custodia_core::log::LogKey;
@@ -247,34 +246,12 @@ impl Agent {
         Ok(())
     }
 
-    /// Keeps the certificate that the office issued. Whether it is enrolled shows at the next [`Agent::sync`].
-    ///
-    /// # Errors
-    /// [`AgentError::NotOurCertificate`] if it is for another key, device, person or role than this device asked for.
-    pub async fn install_certificate(&mut self, der: &[u8]) -> Result<(), AgentError> {
-        let certificate = UnverifiedCertificate::parse(der).map_err(|_| AgentError::NotOurCertificate("it is not of the format"))?;
-        let request = self.device_request()?;
-        let (claims, wanted) = (certificate.claims(), request.wanted());
-        let demand = |holds: bool, problem| if holds { Ok(()) } else { Err(AgentError::NotOurCertificate(problem)) };
-        demand(claims.key == self.device.key.verifying_key(), "it certifies another key")?;
-        demand(claims.device == self.device.id, "it names another device")?;
-        demand(claims.person == wanted.person, "it names another person")?;
-        demand(claims.role == wanted.role, "it gives another role")?;
-        demand(!wanted.role.needs_sealing_key() || claims.sealing_key == wanted.sealing_key, "it holds another sealing key")?;
-        let renews = self.device.certificate.as_ref().is_some_and(|present| present != der);
-        let cases = keys::cases(&mut *self.state.connection().await).await?;
-        let in_a_case = cases.iter().any(|case| case.standing != keys::Standing::Left);
-        demand(
-            !renews || !in_a_case,
-            "the groups of this device's cases know it by the certificate that it has, and would refuse another",
-        )?;
-        device::set_certificate(&mut *self.state.connection().await, der).await?;
-        fail_point!("agent.certificate.installed");
-        self.device.certificate = Some(der.to_vec());
+    /// Signs requests under a certificate from now on.
+    pub(crate) fn take_certificate(&mut self, der: Vec<u8>) {
+        self.device.certificate = Some(der);
         if let Some(link) = self.link.take() {
             self.link = Some(Link { http: self.sign_requests(link.http), ..link });
         }
-        Ok(())
     }
 
     /// The server that the device is bound to.

@@ -119,7 +119,7 @@ impl Agent {
     ) -> Result<AuditReport, AgentError> {
         let (checkpoint, entry) = self.enter_reading(purpose, statement).await?;
         let server = device::server(&mut *self.state.connection().await).await?.ok_or(AgentError::NotBound)?;
-        let reader = ReasonReader { own: self.certificate_id()?, key: SealingKeyPair::from_private(self.device.sealing.clone()) };
+        let reader = ReasonReader { own: self.own_certificates().await?, key: SealingKeyPair::from_private(self.device.sealing.clone()) };
         let mut replaying = Replaying::new(checkpoint, TrustPin::new(server.trust_pin), reader);
         let size = replaying.size();
         let mut next = 0;

@@ -4,10 +4,12 @@
 //! changes the group are written in one transaction before anything is sent, and a commit is merged only when the log says that it won.
 
 mod catch_up;
+mod devices;
 mod grant;
 mod grants;
 mod judge;
 mod membership;
+mod resync;
 
 use custodia_api::messages::{Cases, CreateCase};
 use custodia_core::custody::body::{Add, Body, CaseCreate, Terms};
@@ -34,6 +36,7 @@ use crate::state::keys::{CaseFile, Standing};
 use crate::state::{self, acts, keys};
 
 pub use membership::{Joining, MemberRow, MemberStanding};
+pub use resync::Resynced;
 
 /// A case to be founded.
 #[derive(Debug, Clone)]
@@ -111,7 +114,7 @@ impl Agent {
                 statement: &new.statement,
                 case_title: Some(&new.title),
                 exhibit_title: None,
-                ring: &ring,
+                ring: Some(&ring),
             })
             .await?;
         let request = CreateCase { intent: intent.text().to_owned(), group_info: Base64(group_info), ring_row: Base64(ring_row) };
@@ -148,8 +151,9 @@ impl Agent {
         recovery: &[Certificate],
         statement: &Statement,
     ) -> Result<(), AgentError> {
-        let members: Vec<Vec<u8>> = self.group(case).await?.1.members()?.into_iter().map(|leaf| leaf.certificate).collect();
-        let missing = recovery.iter().filter(|device| !members.iter().any(|leaf| CertificateId::of(leaf) == device.id()));
+        let leaves = self.group(case).await?.1.members()?;
+        let members = self.devices_by(leaves.iter().map(|leaf| CertificateId::of(&leaf.certificate).digest())).await?;
+        let missing = recovery.iter().filter(|device| !members.contains(&device.device()));
         let adding: Vec<_> = missing.map(|device| Joining { device: device.id().digest(), terms: Terms::Full }).collect();
         if own.role() == Role::Recovery || adding.is_empty() {
             return Ok(());
@@ -217,7 +221,7 @@ impl Agent {
     /// The ring key in force.
     pub(crate) async fn ring(&self, file: &CaseFile) -> Result<Ring, AgentError> {
         let key = keys::ring_key(&mut *self.state.connection().await, file.id, file.ring_version).await?;
-        let key = key.ok_or(state::StateError::Damaged("ring of the case"))?;
+        let key = key.ok_or(AgentError::NoRing(file.id))?;
         Ok(Ring { version: file.ring_version, key: RingKey::from_secret(key) })
     }
 
@@ -225,8 +229,10 @@ impl Agent {
     pub(crate) async fn group(&self, case: CaseId) -> Result<(MlsState, CaseGroup), AgentError> {
         let id = GroupId::first(case);
         let mls = keys::load_mls(&mut *self.state.connection().await, Some(id)).await?;
-        let group = CaseGroup::load(&mls, id)?.ok_or(AgentError::NotMember(case))?;
-        Ok((mls, group))
+        match CaseGroup::load(&mls, id)? {
+            Some(group) => Ok((mls, group)),
+            None => Err(self.case_file(case).await.map_or_else(|error| error, |file| AgentError::GroupLost(file.id))),
+        }
     }
 
     /// The epoch that this device holds, as an intent names it.

@@ -188,7 +188,7 @@ impl Agent {
             statement: act.statement,
             case_title: file.title.as_deref(),
             exhibit_title: title,
-            ring: &ring,
+            ring: Some(&ring),
         })
         .await
     }
@@ -259,8 +259,11 @@ impl Agent {
             let accepted = record.opened.core.as_ref().is_some_and(|core| core.outcome == Outcome::Accepted);
             let Some(intent) = record.intent.as_ref().filter(|_| accepted) else { continue };
             let Some(signer) = registry.certificate(CertificateId::from_digest(intent.signer())) else { continue };
-            let (role, office, person) = (signer.role(), signer.office().clone(), signer.person().clone());
-            world.apply(intent, &DeviceFacts { good_standing: true, role, office, person });
+            let devices = |certificate: &Sha256Digest| {
+                let known = registry.certificate(CertificateId::from_digest(*certificate))?;
+                Some((DeviceFacts::of(known, true), false))
+            };
+            world.apply(intent, &DeviceFacts::of(signer, true), &devices);
         }
         let found = world.exhibit(exhibit).cloned();
         found.ok_or_else(|| Misbehaviour::shown("an exhibit is shown whose chain holds no collection", exhibit.to_string()).into())

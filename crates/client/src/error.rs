@@ -63,6 +63,14 @@ pub enum AgentError {
     /// This device is not in the case.
     #[error("this device is not a member of case {0}")]
     NotMember(CaseId),
+    /// The device is a member, and what it held of the group is lost.
+    #[error("this device has lost the group of case {0}, of which it is a member")]
+    GroupLost(CaseId),
+    /// The device came back into the case and has not been given its key again.
+    #[error(
+        "this device came back into case {0} and has not been given its key again yet; it comes with the next contact of a colleague's device"
+    )]
+    NoRing(CaseId),
     /// There is no such device, or it may not join.
     #[error("{0}")]
     NotEligible(&'static str),

@@ -7,7 +7,8 @@
 //!        ├─ http      signed requests, limits, whose fault
 //!        ├─ sync      the log's head, the registry, chains: believed only as far as proven (log_view, chain, registry)
 //!        ├─ outbox    acts are stored before they leave and sent until answered
-//!        ├─ cases     founding, members, commits, grants
+//!        ├─ cases     founding, members, commits, grants, coming back
+//!        ├─ renewal   a new certificate for this device, in the log and in its cases
 //!        ├─ seal      files to stored objects, resumable
 //!        ├─ open      entry first, then key, then bytes
 //!        ├─ custody   acts that open nothing (hold, consent, erasure, …), and what a chain makes of an exhibit
@@ -41,6 +42,7 @@ pub mod passphrase;
 mod reading;
 mod reasons;
 pub mod registry;
+mod renewal;
 pub mod seal;
 pub mod state;
 mod sync;
@@ -49,7 +51,7 @@ mod test_log;
 mod tiles;
 
 pub use agent::{Agent, NewDevice};
-pub use cases::{CaseSummary, Joining, MemberRow, MemberStanding, NewCase};
+pub use cases::{CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced};
 pub use clock::Clock;
 pub use custodia_api::messages::{ExhibitRow, ServerInfo};
 pub use error::AgentError;

@@ -114,6 +114,11 @@ impl Agent {
                 finish_commit(&mut transaction, intent, |group, mls| group.erase(mls).map(|()| None)).await?;
                 keys::forget_case(&mut transaction, intent.case).await?;
             }
+            (Body::MemberChange(body), Some(_)) if body.resync => {
+                set_case(&mut transaction, intent, |case| case.ring_version = body.ring_version).await?;
+                keys::promote_context(&mut transaction, intent.case).await?;
+            }
+            (Body::MemberChange(body), None) if body.resync => keys::forget_group(&mut transaction, GroupId::first(intent.case)).await?,
             (Body::MemberChange(body), Some(_)) => {
                 finish_commit(&mut transaction, intent, |mut group, mls| group.merge_pending(mls).map(|()| Some(group))).await?;
                 set_case(&mut transaction, intent, |case| case.ring_version = body.ring_version).await?;

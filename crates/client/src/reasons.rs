@@ -46,7 +46,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) statement: &'a Statement,
     pub(crate) case_title: Option<&'a str>,
     pub(crate) exhibit_title: Option<&'a str>,
-    pub(crate) ring: &'a Ring,
+    /// None only for a device that comes back without it.
+    pub(crate) ring: Option<&'a Ring>,
 }
 
 /// A line of text, or the error that names it.
@@ -85,18 +86,19 @@ impl Agent {
         let key = ReasonKey::from_secret(random_secret());
         let salt = || Salt::from_bytes(random());
         let message = sealed_text(&draft)?.seal::<AwsLcCipher>(&SealedTextPlace { origin: &origin, intent: id }, &key, &salt())?;
-        let place = ReasonKeyWrap { case: draft.case, version: RingVersion(draft.ring.version), intent: id };
-        let wrapped = wrap::<AwsLcCipher, _>(&place, &draft.ring.key, &key, &salt())?;
+        let ring = match draft.ring {
+            None => None,
+            Some(Ring { version, key: ring }) => {
+                let place = ReasonKeyWrap { case: draft.case, version: RingVersion(*version), intent: id };
+                let wrapped = wrap::<AwsLcCipher, _>(&place, ring, &key, &salt())?;
+                Some(RingWrap { version: *version, wrap: Base64Url(wrapped.as_bytes().to_vec()) })
+            }
+        };
         let believed = self.believed().await?;
         let (auditors, trust_list) = self.seal_to_auditors(&believed, &own, id, &key)?;
         let seen = believed.log.seen();
         drop(believed);
-        let sealed = Sealed {
-            message: Base64Url(message),
-            ring: Some(RingWrap { version: draft.ring.version, wrap: Base64Url(wrapped.as_bytes().to_vec()) }),
-            auditors,
-            trust_list,
-        };
+        let sealed = Sealed { message: Base64Url(message), ring, auditors, trust_list };
         let intent = Intent {
             origin,
             id,

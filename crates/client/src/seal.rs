@@ -103,6 +103,7 @@ impl Agent {
         {
             let _turn = self.group_turn.lock().await;
             Box::pin(self.catch_up(new.case)).await?;
+            self.ring(&self.case_file(new.case).await?).await?;
         }
         if !new.fresh
             && let Some(collected) = self.collected_before(&new, &files).await?
@@ -275,7 +276,7 @@ impl Agent {
                 statement: &new.statement,
                 case_title: file.title.as_deref(),
                 exhibit_title: Some(&title),
-                ring: &ring,
+                ring: Some(&ring),
             })
             .await?;
         let request = Collect {

@@ -10,6 +10,7 @@ use custodia_core::custody::receipt::{OpenedRecord, Receipt, RecordView};
 use custodia_core::custody::record::{ChainId, Outcome, Place};
 use custodia_core::identity::CertificateId;
 use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::jws::{Typ, UnverifiedJws};
 use custodia_core::log::VerifiedCheckpoint;
 use custodia_failpoint::fail_point;
 
@@ -175,6 +176,10 @@ impl Agent {
             let mut follower = Follower::after(chain, known);
             let page: RecordsPage = http.get(&format!("{target}?from={}", follower.next_seq())).await?;
             let mut believed = self.believed().await?;
+            // Whoever signed may have been enrolled, or renewed, after the registry was read.
+            if page.records.iter().any(|view| is_by_unknown(&believed, view)) {
+                self.sync_believed(&mut believed).await?;
+            }
             let mut kept = Vec::with_capacity(page.records.len());
             for view in &page.records {
                 let bad = |finding| Misbehaviour::shown(finding, serde_json::to_string(view).unwrap_or_default());
@@ -184,19 +189,23 @@ impl Agent {
                 if acknowledged.get(&place.seq.0).is_some_and(|commitment| *commitment != opened.commitment) {
                     return Err(bad("a record stands where the server acknowledged another one of this device").into());
                 }
-                kept.push((place, read_record(&believed, view, opened)?));
+                let record = read_record(&believed, view, opened)?;
+                let own = record.intent.as_ref().is_some_and(|intent| self.is_own(&believed, intent.signer()));
+                kept.push((place, record, own));
             }
             let done = self.check_page_head(&mut believed, &page, follower.head().map(|head| head.commitment), target).await?;
             drop(believed);
             let mut connection = self.state.connection().await;
             let mut transaction = state::begin(&mut connection).await?;
-            for (place, record) in &kept {
-                self.refuse_clone(&mut transaction, record).await?;
+            for (place, record, own) in &kept {
+                if *own {
+                    refuse_clone(&mut transaction, record).await?;
+                }
                 head::insert_record(&mut transaction, place, record.opened.commitment, &record.view, record.accepted()).await?;
                 fail_point!("agent.chain.followed");
             }
             transaction.commit().await.map_err(state::StateError::from)?;
-            all.extend(kept.into_iter().map(|(_, record)| record));
+            all.extend(kept.into_iter().map(|(_, record, _)| record));
             if done {
                 let shown = follower.head().map_or(0, |head| head.seq.0 + 1);
                 if acknowledged.keys().next_back().is_some_and(|last| *last >= shown) {
@@ -207,18 +216,6 @@ impl Agent {
             }
         }
         Ok(all)
-    }
-
-    /// An act of this device that its state does not know was signed by a copy of the device.
-    async fn refuse_clone(&self, connection: &mut sqlx::SqliteConnection, record: &ChainRecord) -> Result<(), AgentError> {
-        let Some(intent) = &record.intent else { return Ok(()) };
-        if self.certificate_id().ok() != Some(intent.signer()) {
-            return Ok(());
-        }
-        match acts::text(connection, intent.id).await? {
-            Some(text) if text == intent.text() => Ok(()),
-            _ => Err(AgentError::Cloned),
-        }
     }
 
     /// Verifies the receipt of an own act and believes its checkpoint.
@@ -318,6 +315,22 @@ impl ChainRecord {
         let accepted = self.opened.core.as_ref().is_some_and(|core| core.outcome == Outcome::Accepted);
         self.intent.as_ref().filter(|_| accepted).map(|intent| intent.kind())
     }
+}
+
+/// An act of this device that its state does not know was signed by a copy of the device.
+async fn refuse_clone(connection: &mut sqlx::SqliteConnection, record: &ChainRecord) -> Result<(), AgentError> {
+    let Some(intent) = &record.intent else { return Ok(()) };
+    match acts::text(connection, intent.id).await? {
+        Some(text) if text == intent.text() => Ok(()),
+        _ => Err(AgentError::Cloned),
+    }
+}
+
+/// Whether a record names a signer whose certificate the registry, as far as it was read, does not hold.
+fn is_by_unknown(believed: &Believed, view: &RecordView) -> bool {
+    let core = view.open().ok().and_then(|opened| opened.core);
+    let signer = core.and_then(|core| UnverifiedJws::parse(&core.intent, Typ::Intent).ok().map(|intent| intent.signer()));
+    signer.is_some_and(|signer| believed.registry.registry().certificate(CertificateId::from_digest(signer)).is_none())
 }
 
 /// Opens a record's intent and checks its signature. Whether the act was allowed is for the rules to judge, not here.

@@ -12,6 +12,7 @@ use custodia_api::limits::{MAX_JSON_BYTES, MAX_SKEW_SECONDS};
 use custodia_api::signature::{Covered, Parameters, content_digest};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::{Certificate, Standing};
+use custodia_core::ids::DeviceId;
 use custodia_core::time::LogTime;
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
@@ -19,6 +20,7 @@ use futures::future::LocalBoxFuture;
 use crate::error::{REVOKED, Refusal};
 use crate::http::Shared;
 use crate::nonces::Nonce;
+use crate::registry::Mirror;
 use crate::store::devices;
 use crate::vault::Vault;
 
@@ -27,6 +29,7 @@ use crate::vault::Vault;
 pub(crate) struct Caller {
     id: Sha256Digest,
     certificate: Certificate,
+    mirror: Arc<Mirror>,
 }
 
 impl Caller {
@@ -38,6 +41,21 @@ impl Caller {
     /// The certificate.
     pub const fn certificate(&self) -> &Certificate {
         &self.certificate
+    }
+
+    /// The device, whatever its certificate is.
+    pub fn device(&self) -> DeviceId {
+        self.certificate.device()
+    }
+
+    /// A certificate of the caller's device: what was signed before a renewal is delivered after it.
+    pub fn own_certificate(&self, id: Sha256Digest) -> Option<&Certificate> {
+        self.mirror.certificate(id).filter(|certificate| certificate.device() == self.device())
+    }
+
+    /// The ids of the device's other certificates.
+    pub fn other_certificates(&self) -> impl Iterator<Item = Sha256Digest> {
+        self.mirror.registry().certificates_of(self.device()).map(|certificate| certificate.id().digest()).filter(|id| *id != self.id)
     }
 }
 
@@ -91,7 +109,7 @@ async fn verify(shared: &Shared, request: &HttpRequest, with_digest: bool) -> Re
     let mut conn = vault.store.read().await?;
     let mirror = vault.registry.refreshed(&mut conn).await?;
     drop(conn);
-    let certificate = mirror.certificate(parameters.keyid).ok_or(Refusal::UnknownDevice)?;
+    let certificate = mirror.certificate(parameters.keyid).ok_or(Refusal::UnknownDevice)?.clone();
     let covered = Covered {
         method: request.method().as_str(),
         authority: &authority,
@@ -105,7 +123,7 @@ async fn verify(shared: &Shared, request: &HttpRequest, with_digest: bool) -> Re
         return Err(Refusal::ClockSkew { signed, now });
     }
     let standing = mirror.standing(parameters.keyid, now);
-    let caller = Caller { id: parameters.keyid, certificate: certificate.clone() };
+    let caller = Caller { id: parameters.keyid, certificate, mirror };
     Ok(Verified { caller, standing, parameters, now: now.seconds(), content_digest })
 }
 

@@ -80,6 +80,7 @@ routes! {
     get "/v1/cases/{case}/records" => cases::records,
     get "/v1/cases/{case}/changes" => cases::changes,
     post "/v1/cases/{case}/changes" => cases::change,
+    get "/v1/cases/{case}/group" => cases::group,
     post "/v1/cases/{case}/acts" => cases::act,
     get "/v1/cases/{case}/grants" => cases::grants,
     post "/v1/cases/{case}/grants" => cases::grant,

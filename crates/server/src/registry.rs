@@ -9,7 +9,7 @@ use custodia_core::custody::record::{Core, Outcome};
 use custodia_core::custody::registry_act::{self, RegistryActError};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::{AsOf, Certificate, CertificateId, Registry, RegistrySeq, Standing, TrustPin};
-use custodia_core::ids::CaseId;
+use custodia_core::ids::{CaseId, DeviceId};
 use custodia_core::time::LogTime;
 
 use crate::error::Refusal;
@@ -52,6 +52,11 @@ impl Mirror {
         self.registry.certificate(CertificateId::from_digest(id))
     }
 
+    /// The device that a certificate was ever enrolled for.
+    pub fn device(&self, id: Sha256Digest) -> Option<DeviceId> {
+        self.certificate(id).map(Certificate::device)
+    }
+
     /// What it is worth now.
     pub fn standing(&self, id: Sha256Digest, time: LogTime) -> Standing {
         self.registry.standing(CertificateId::from_digest(id), self.as_of(time))
@@ -61,12 +66,7 @@ impl Mirror {
     pub fn device_facts(&self, id: Sha256Digest, time: LogTime) -> Option<(DeviceFacts, bool)> {
         let certificate = self.certificate(id)?;
         let standing = self.standing(id, time);
-        let facts = DeviceFacts {
-            good_standing: standing == Standing::Good,
-            role: certificate.role(),
-            office: certificate.office().clone(),
-            person: certificate.person().clone(),
-        };
+        let facts = DeviceFacts::of(certificate, standing == Standing::Good);
         Some((facts, matches!(standing, Standing::Revoked(_))))
     }
 

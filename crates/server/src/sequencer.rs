@@ -52,6 +52,7 @@ pub(crate) struct ChangeMessage {
     pub commit: Vec<u8>,
     pub welcome: Option<Vec<u8>>,
     pub ring_row: Option<Vec<u8>>,
+    pub group_info: Vec<u8>,
 }
 
 /// What is collected: segment objects in order, and the two shares.

@@ -108,22 +108,22 @@ impl Vault {
         }
     }
 
-    /// Reads an intent of the caller's and checks its signature under the caller's certificate.
+    /// Reads an intent of the caller's and checks its signature under the certificate of the caller's device by which it was signed.
     ///
     /// # Errors
-    /// Another form, another signer than the caller, a signature that does not verify: nothing of it is entered.
+    /// Another form, another signer than the caller's device, a signature that does not verify: nothing of it is entered.
     pub fn intent_of(caller: &Caller, text: &str, case: CaseId) -> Result<SignedIntent, Refusal> {
         let intent = UnverifiedIntent::parse(text).map_err(|error| Refusal::Malformed(error.to_string()))?;
-        if intent.signer() != caller.id() {
+        let Some(certificate) = caller.own_certificate(intent.signer()) else {
             return Err(Refusal::NotAuthenticated("the intent is signed by another device than the request".to_owned()));
-        }
+        };
         if intent.unverified().case != case {
             return Err(Refusal::Malformed("the intent names another case than the path".to_owned()));
         }
         if intent.unverified().kind().concern() == Concern::Registry {
             return Err(Refusal::Malformed("acts of the registry have a path of their own".to_owned()));
         }
-        intent.verify(caller.certificate().key()).map_err(|error| Refusal::NotAuthenticated(error.to_string()))
+        intent.verify(certificate.key()).map_err(|error| Refusal::NotAuthenticated(error.to_string()))
     }
 
     /// Enters the act that a device out of good standing sends, if it is a genuine one, as refused; answers why, with the receipt.
@@ -199,7 +199,7 @@ impl Vault {
     /// Refuses all but members of a case that have not left it.
     pub async fn require_member(&self, caller: &Caller, case: CaseId) -> Result<(), Refusal> {
         let mut conn = self.store.read().await?;
-        let member = cases::member(&mut conn, case, caller.id()).await?;
+        let member = cases::member(&mut conn, case, caller.device()).await?;
         if member.is_some_and(|member| member.left.is_none()) { Ok(()) } else { Err(Refusal::NotFound("case")) }
     }
 }

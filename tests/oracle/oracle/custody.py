@@ -128,12 +128,12 @@ KINDS = {
 OF_THE_REGISTRY = {"device.enrol", "device.revoke", "trust.list", "log.origin"}
 
 
-def sealed(value, kind):
+def sealed(value, kind, returns):
     members(value, "message ring? auditors trust_list")
     length = len(unb64url(value["message"]))
     # A message of a plaintext of 256 to 16384 bytes, a multiple of 256.
     need(any(56 + n + 16 * (n // 16384 + 1) == length for n in range(256, 16385, 256)), "not the length of a sealed reason")
-    need(("ring" in value) == (kind != "log.read"), "a ring key wraps every reason but a log.read's")
+    need(returns or ("ring" in value) == (kind != "log.read"), "a ring key wraps every reason but a log.read's and that of who comes back")
     if "ring" in value:
         members(value["ring"], "version wrap")
         ring_version(value["ring"]["version"])
@@ -187,7 +187,7 @@ class Intent:
         body(said["body"])
         self.body = said["body"]
         if present("sealed", with_reason):
-            sealed(said["sealed"], kind)
+            sealed(said["sealed"], kind, kind == "member.change" and self.body["resync"])
 
     @staticmethod
     def head(value):

@@ -61,6 +61,7 @@ def good_intents():
     yield "member.change-in-epoch-0", payload("member.change", {**CHANGE, "epoch": 0, "removes": []}, **first), ANA
     resync = {**without(CHANGE, "welcome", "ring_row"), "adds": [{"certificate": JOOST.signer.hex(), "terms": "resync"}], "removes": [JOOST.signer.hex()], "resync": True}
     yield "member.change-as-a-resync", payload("member.change", resync, **OF_CASE), JOOST
+    yield "member.change-as-a-resync-without-the-ring", payload("member.change", resync, **{**OF_CASE, "sealed": FOR_AUDITORS}), JOOST
     yield "member.leave", payload("member.leave", {}, **OF_CASE), ANA
     yield "group.report", payload("group.report", {"epoch": 3, "commit": H[1], "error": "the confirmation tag does not verify"}, **OF_CASE), ANA
     yield "device.enrol", payload("device.enrol", {"certificate": b64(ANA.certificate)}, **OF_REGISTRY), DIICOT
@@ -188,6 +189,7 @@ def changes():
     yield "case.create", "parent-null", "body/parent", None, malformed
     yield "case.create", "no-review", "body/-review", None, malformed
     yield "member.change", "ring-version-0", "body/ring_version", 0, shape
+    yield "member.change", "reason-for-no-ring", "sealed/-ring", None, shape
     yield "member.change", "no-group", "-group", None, shape
     yield "member.change", "resync-as-number", "body/resync", 0, malformed
     yield "member.change", "removes-missing", "body/-removes", None, malformed

@@ -2,14 +2,14 @@
 
 use clap::{Subcommand, ValueEnum};
 use custodia_client::state::keys::Standing;
-use custodia_client::{Agent, Joining, NewCase};
+use custodia_client::{Agent, Joining, MemberRow, MemberStanding, NewCase, Resynced};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::text::CalendarDate;
 use custodia_core::ids::{CaseId, PersonId};
 
 use super::exhibit::find_exhibit;
-use super::{Reason, agent_in_touch, find_case};
+use super::{Reason, agent_in_touch, day, find_case};
 use crate::DeviceOptions;
 use crate::failure::{Exit, Failure};
 use crate::terminal::{note, printable, say, table};
@@ -73,6 +73,13 @@ pub enum Command {
         #[command(flatten)]
         reason: Reason,
     },
+    /// Come back into a case whose group this device has lost or cannot follow any more; what it may open stays the same.
+    Resync {
+        /// Id, the beginning of it, or title.
+        case: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
     /// Leave a case.
     Leave {
         /// Id, the beginning of it, or title.
@@ -112,13 +119,8 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                     "`custodia exhibit list` shows the ids.",
                 ));
             }
-            let devices = agent.devices().await?;
-            let mut joining: Vec<Joining> = devices
-                .iter()
-                .filter(|device| *device.person() == person)
-                .map(|device| Joining { device: device.id().digest(), terms })
-                .collect();
-            if joining.is_empty() {
+            let devices: Vec<_> = agent.devices().await?.into_iter().filter(|device| *device.person() == person).collect();
+            if devices.is_empty() {
                 return Err(Failure::new(
                     Exit::NotFound,
                     format!("{person} has no device in good standing"),
@@ -128,7 +130,8 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             agent.refresh(case).await?;
             // A person may be a member with one device and get another.
             let members = agent.members(case).await?;
-            joining.retain(|one| members.iter().all(|member| member.certificate != one.device));
+            let new = devices.iter().filter(|device| members.iter().all(|member| member.device != device.device()));
+            let joining: Vec<Joining> = new.map(|device| Joining { device: device.id().digest(), terms }).collect();
             if joining.is_empty() {
                 note(&format!("{person} is a member already; nothing was done."));
                 return Ok(());
@@ -142,6 +145,18 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             Ok(())
         }
         Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, &person, reason).await,
+        Command::Resync { case, reason } => {
+            let case = find_own_case(&agent, &case).await?;
+            note(match agent.resync(case, &reason.into()).await? {
+                Resynced::NotNeeded => "This device follows the case; nothing was done.",
+                Resynced::Back => "This device is back in the case.",
+                Resynced::AwaitsKey => {
+                    "This device is back in the case. The case's key comes with the next contact of a colleague's device (`custodia device sync`, or any \
+                     command of theirs on this case); until then nothing of the case opens here, and nothing is added."
+                }
+            });
+            Ok(())
+        }
         Command::Leave { case, reason } => {
             let case = find_case(&agent, &case).await?;
             if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
@@ -152,6 +167,17 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             note("You have left; the server gives this device nothing more of the case.");
             Ok(())
         }
+    }
+}
+
+/// As [`find_case`], among the cases too that only the server knows this device to be a member of.
+async fn find_own_case(agent: &Agent, text: &str) -> Result<CaseId, Failure> {
+    let found = find_case(agent, text).await;
+    let rows = if found.is_ok() { Vec::new() } else { agent.cases_at_server().await?.cases };
+    let mut others = rows.iter().filter(|row| row.case.to_string().starts_with(text));
+    match (others.next(), others.next()) {
+        (Some(row), None) => Ok(row.case),
+        _ => found,
     }
 }
 
@@ -193,6 +219,9 @@ async fn list(agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
         ]
     };
     table(["CASE", "STANDING", "TITLE"], cases.iter().map(row).collect());
+    for row in agent.cases_at_server().await?.cases.iter().filter(|row| cases.iter().all(|case| case.id != row.case)) {
+        note(&format!("This device was added to case {} and cannot read its invitation: `custodia case resync {}`.", row.case, row.case));
+    }
     Ok(())
 }
 
@@ -213,7 +242,7 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
             .iter()
             .map(|member| {
                 let (role, standing) = (member.role.as_str(), member.standing);
-                serde_json::json!({"person": member.person, "role": role, "standing": standing, "device": member.label, "certificate": member.certificate})
+                serde_json::json!({"person": member.person, "role": role, "standing": standing, "device": member.label, "certificate": member.current, "valid_until": day(member.ends)})
             })
             .collect();
         let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows});
@@ -228,15 +257,21 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
     for part in parts {
         say(&format!("its restricted part {}", named(part)));
     }
-    let row = |member: &custodia_client::MemberRow| {
+    let row = |member: &MemberRow| {
         [
             member.person.to_string(),
             member.role.to_string(),
             member.standing.as_str().to_owned(),
+            day(member.ends),
             printable(&member.label),
-            member.certificate.to_string()[..16].to_owned(),
+            member.current.to_string()[..16].to_owned(),
         ]
     };
-    table(["MEMBER", "ROLE", "STANDING", "DEVICE", "CERTIFICATE"], members.iter().map(row).collect());
+    table(["MEMBER", "ROLE", "STANDING", "VALID UNTIL", "DEVICE", "CERTIFICATE"], members.iter().map(row).collect());
+    if members.iter().any(|member| member.standing == MemberStanding::Expired) {
+        note(
+            "Whose certificate has ended stays in the group, and the server takes nothing from them until it is renewed: `custodia device renew`.",
+        );
+    }
     Ok(())
 }

@@ -7,7 +7,8 @@ use clap::Subcommand;
 use custodia_client::announce::OfficeDesk;
 use custodia_client::office::{NewOffice, Office};
 use custodia_core::identity::{
-    DeviceRequest, Office as ListedOffice, OfficeRoot, RevocationReason, Role, RootCertificate, TrustListDraft, UnverifiedTrustList,
+    DeviceRequest, Office as ListedOffice, OfficeRoot, RevocationReason, Role, RootCertificate, TrustList, TrustListDraft, TrustPin,
+    UnverifiedTrustList,
 };
 use custodia_core::ids::{DeviceId, OfficeId};
 use custodia_core::time::{ClaimedTime, LogTime};
@@ -40,13 +41,17 @@ pub enum Command {
         #[arg(long, default_value_t = 10)]
         years: u8,
     },
-    /// Draw up the first trust list from the offices' root certificates (printed by `office init` as root.der).
+    /// Draw up a trust list from the offices' root certificates (printed by `office init` as root.der): the first, or with --after the next.
     TrustList {
         /// The list to write.
         list: PathBuf,
-        /// ROOT.der:roles[:offices it supervises], for example nl.der:prosecutor,recovery or eu.der:auditor:nl-om,ro-diicot.
+        /// ROOT.der:roles[:offices it supervises], for example nl.der:prosecutor,recovery or eu.der:auditor:nl-om,ro-diicot. An office that changes its
+        /// root has both for a while: old.der@2027-03-01+new.der:prosecutor,recovery, the old one until that day.
         #[arg(long = "office", required = true, value_name = "OFFICE")]
         offices: Vec<String>,
+        /// The lists before this one, from the first on; the new one names the last of them, and so many of that one's offices as it says must sign.
+        #[arg(long, value_name = "LIST")]
+        after: Vec<PathBuf>,
         /// How many offices must sign.
         #[arg(long, default_value_t = 1)]
         threshold: u16,
@@ -123,9 +128,12 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
     };
     match command {
         Command::Init { folder, id, country, name, years } => init(options, &folder, id, &country, &name, years),
-        Command::TrustList { list, offices, threshold } => draw_up(&list, &offices, threshold),
+        Command::TrustList { list, offices, after, threshold } => draw_up(&list, &offices, &after, threshold),
         Command::Sign { folder, list } => {
             let mut signed = read_list(&list)?;
+            for office in signed.claimed_offices() {
+                note(&listing(office));
+            }
             open(&folder)?.sign_list(&mut signed);
             custodia_client::durable_file::replace(&list, signed.to_json().as_bytes()).map_err(|error| Failure::file(&list, &error))?;
             note(&format!("Signed list {} with SHA-256 {}.", signed.claimed_number(), signed.digest()));
@@ -178,41 +186,86 @@ fn init(options: &DeviceOptions, folder: &std::path::Path, id: OfficeId, country
     Ok(())
 }
 
-fn draw_up(list: &std::path::Path, offices: &[String], threshold: u16) -> Result<(), Failure> {
+fn draw_up(list: &std::path::Path, offices: &[String], after: &[PathBuf], threshold: u16) -> Result<(), Failure> {
     let offices = offices.iter().map(|text| listed(text)).collect::<Result<_, _>>()?;
     let draft = TrustListDraft { issued: claimed(OffsetDateTime::now_utc())?, threshold, offices };
-    let first = draft.first().map_err(|error| Failure::usage(format!("the trust list: {error}"), ""))?;
+    let unusable = |error: custodia_core::identity::TrustListError| Failure::usage(format!("the trust list: {error}"), "");
+    let mut last: Option<TrustList> = None;
+    for path in after {
+        let bad =
+            |error| Failure::usage(format!("{}: {error}", printable_path(path)), "Name every list from the first on, in their order.");
+        let before = read_list(path)?;
+        let pin = TrustPin::new(before.digest());
+        last = Some(match &last {
+            None => before.verify_first(&pin).map_err(bad)?,
+            Some(last) => before.verify_successor(last).map_err(bad)?,
+        });
+    }
+    if let Some(last) = last {
+        let next = draft.after(&last).map_err(unusable)?;
+        write_new(list, next.to_json().as_bytes())?;
+        note(&format!(
+            "List {}, to be signed by {} of the offices of list {}; its SHA-256:",
+            last.number() + 1,
+            last.threshold(),
+            last.number()
+        ));
+        say(&next.digest().to_string());
+        return Ok(());
+    }
+    let first = draft.first().map_err(unusable)?;
     write_new(list, first.to_json().as_bytes())?;
     note("Pin of the first trust list; everybody compares it by another way than this server:");
     say(&first.digest().to_string());
     Ok(())
 }
 
-/// Reads `ROOT.der:roles[:supervised]`.
+/// Reads `ROOT.der[@UNTIL][+ROOT.der[@UNTIL]…]:roles[:supervised]`.
 fn listed(text: &str) -> Result<ListedOffice, Failure> {
     let wrong = |problem: String| Failure::usage(format!("--office {text}: {problem}"), "Write ROOT.der:roles[:supervised offices].");
+    let moment = |time: LogTime| {
+        let time = OffsetDateTime::from_unix_timestamp(i64::try_from(time.seconds()).unwrap_or(i64::MAX));
+        time.map_err(|_| wrong("its validity is out of range".to_owned())).and_then(claimed)
+    };
+    let root = |text: &str| -> Result<OfficeRoot, Failure> {
+        let (path, until) = text.split_once('@').map_or((text, None), |(path, until)| (path, Some(until)));
+        let certificate = RootCertificate::parse(&read_bytes(std::path::Path::new(path))?).map_err(|error| wrong(error.to_string()))?;
+        let until = match until {
+            None => moment(certificate.not_after())?,
+            Some(day) => ClaimedTime::parse(&format!("{day}T00:00:00Z")).map_err(|_| wrong(format!("{day} is no day, YYYY-MM-DD")))?,
+        };
+        Ok(OfficeRoot { from: moment(certificate.not_before())?, until, certificate })
+    };
     let mut parts = text.split(':');
-    let (Some(path), Some(roles), supervised, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(roots), Some(roles), supervised, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(wrong("not two or three parts".to_owned()));
     };
-    let der = read_bytes(std::path::Path::new(path))?;
-    let root = RootCertificate::parse(&der).map_err(|error| wrong(error.to_string()))?;
+    let roots: Vec<OfficeRoot> = roots.split('+').map(root).collect::<Result<_, _>>()?;
+    let office = roots.last().map(|root| root.certificate.clone()).ok_or_else(|| wrong("no root".to_owned()))?;
     let roles: BTreeSet<&str> = roles.split(',').collect();
     let known: Vec<Role> = Role::ALL.into_iter().filter(|role| roles.contains(role.as_str())).collect();
     if known.len() != roles.len() {
         return Err(wrong("a role is not prosecutor, auditor, recovery or administrator".to_owned()));
     }
     let supervises = supervised.map_or_else(|| Ok(vec![]), |offices| offices.split(',').map(str::parse).collect::<Result<_, _>>());
-    let time = |time: LogTime| OffsetDateTime::from_unix_timestamp(i64::try_from(time.seconds()).unwrap_or(i64::MAX));
-    let within = |moment: Result<OffsetDateTime, _>| moment.map_err(|_| wrong("its validity is out of range".to_owned())).and_then(claimed);
     Ok(ListedOffice {
-        id: root.office().clone(),
-        name: root.name().clone(),
-        country: root.country(),
+        id: office.office().clone(),
+        name: office.name().clone(),
+        country: office.country(),
         roles: known,
         supervises: supervises.map_err(|error: custodia_core::ids::IdTextError| wrong(error.to_string()))?,
-        roots: vec![OfficeRoot { from: within(time(root.not_before()))?, until: within(time(root.not_after()))?, certificate: root }],
+        roots,
     })
+}
+
+/// An office of a list, for the officer who is asked to sign it.
+fn listing(office: &ListedOffice) -> String {
+    let roles: Vec<&str> = office.roles.iter().map(|role| role.as_str()).collect();
+    let roots: Vec<String> =
+        office.roots.iter().map(|root| format!("root {} until {}", root.certificate.id(), root.until.as_str())).collect();
+    let supervises: Vec<&str> = office.supervises.iter().map(OfficeId::as_str).collect();
+    let supervises = if supervises.is_empty() { String::new() } else { format!("; supervises {}", supervises.join(", ")) };
+    format!("{} ({}, {}): {}; {}{supervises}", office.id, office.name, office.country.as_str(), roles.join(", "), roots.join(", "))
 }
 
 fn read_list(path: &std::path::Path) -> Result<UnverifiedTrustList, Failure> {

@@ -1,5 +1,7 @@
 //! A replay under way: records in, findings and entries out.
 
+use std::collections::BTreeSet;
+
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::receipt::{PartView, RecordView};
 use custodia_core::custody::replay::{Replay, Replayed};
@@ -31,14 +33,15 @@ const PASSED: [(&str, &str); 8] = [
 
 /// Opens reasons that are sealed to one auditor.
 pub(super) struct ReasonReader {
-    pub(super) own: Sha256Digest,
+    /// All certificates that its device ever had.
+    pub(super) own: BTreeSet<Sha256Digest>,
     pub(super) key: SealingKeyPair,
 }
 
 impl ReasonReader {
     pub(super) fn read(&self, intent: &SignedIntent) -> Stated {
         let Some(sealed) = &intent.sealed else { return Stated::NotAsked };
-        let Some(wrap) = sealed.auditors.iter().find(|wrap| wrap.certificate == self.own) else { return Stated::NotForThisReader };
+        let Some(wrap) = sealed.auditors.iter().find(|wrap| self.own.contains(&wrap.certificate)) else { return Stated::NotForThisReader };
         let opened = self.key.open(&auditor_info(intent.id), b"", &wrap.wrap.0).ok();
         let key = opened.and_then(|key| key.as_slice().try_into().ok()).map(Secret32::from_bytes).map(ReasonKey::from_secret);
         let place = SealedTextPlace { origin: &intent.origin, intent: intent.id };

@@ -19,7 +19,7 @@ fn clock() -> Clock {
 
 impl World {
     fn audit_of(&self, views: &[RecordView]) -> AuditReport {
-        let reader = ReasonReader { own: self.auditor.id, key: self.auditor.sealing.clone() };
+        let reader = ReasonReader { own: std::collections::BTreeSet::from([self.auditor.id]), key: self.auditor.sealing.clone() };
         let mut replaying = Replaying::new(self.checkpoint(), self.pin, reader);
         for page in views.chunks(3) {
             replaying.take(page);

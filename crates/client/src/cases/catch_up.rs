@@ -41,13 +41,14 @@ struct ChangeRecord {
 }
 
 impl Agent {
-    /// Brings this device up to date with a case: head, registry, chain, commits, grants.
+    /// Brings this device up to date with a case: head, registry, chain, commits, grants; a colleague who came back is given the case's key.
     ///
     /// # Errors
     /// [`AgentError::PoisonCommit`] for a commit that breaks a rule; [`AgentError::Misbehaved`] where commits and chain disagree.
     pub async fn refresh(&self, case: CaseId) -> Result<(), AgentError> {
         let _turn = self.group_turn.lock().await;
-        self.catch_up(case).await
+        Box::pin(self.catch_up(case)).await?;
+        Box::pin(self.answer_resync(case)).await.map(drop)
     }
 
     /// As [`Agent::refresh`], for a caller that has the turn.
@@ -126,7 +127,9 @@ impl Agent {
             process(mls, group, row, &standing, |facts, members| {
                 let registry = believed.registry.registry();
                 let mut gone = judge::revoked(registry, members, &facts.context, time);
-                let has_left = |certificate: &[u8]| left.contains(&CertificateId::of(certificate).digest());
+                let has_left = |certificate: &[u8]| {
+                    registry.certificate(CertificateId::of(certificate)).is_some_and(|known| left.contains(&known.device()))
+                };
                 gone.extend(members.iter().filter(|leaf| has_left(&leaf.certificate)).map(|leaf| leaf.index));
                 judge::judge(registry, facts, &standing, members, &gone, time)
             })?
@@ -213,6 +216,10 @@ impl Agent {
                 Err(AgentError::Http(HttpError::NotFound { .. })) => {
                     tracing::warn!(case.id = %row.case, "a Welcome leads into a case of which this device is no member");
                 }
+                // The key package's keys are lost, or the Welcome was used up: `Agent::resync` brings the device in.
+                Err(AgentError::Mls(MlsError::NoKeyPackage)) => {
+                    tracing::warn!(case.id = %row.case, "a Welcome is for a key package that this device has not any more");
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -230,8 +237,12 @@ impl Agent {
     ///
     /// Most Welcomes are those by which it came, of an epoch that its group has reached: they cost no question.
     async fn was_removed_before(&self, row: &WelcomeRow) -> Result<bool, AgentError> {
-        if self.group(row.case).await?.1.epoch().0 >= row.epoch {
-            return Ok(false);
+        match self.group(row.case).await {
+            // A group that is lost is come back into by a resync, not by a Welcome that was used.
+            Err(AgentError::GroupLost(_)) => return Ok(false),
+            Ok((_, group)) if group.epoch().0 >= row.epoch => return Ok(false),
+            Ok(_) => {}
+            Err(error) => return Err(error),
         }
         match self.catch_up(row.case).await {
             Ok(()) => Ok(false),

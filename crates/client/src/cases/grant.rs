@@ -63,13 +63,13 @@ pub(super) fn info(case: CaseId, granter: Sha256Digest, recipient: Sha256Digest)
     [&b"custodia/grant/v1"[..], case.as_bytes(), granter.as_bytes(), recipient.as_bytes()].concat()
 }
 
-/// Opens a grant whose signature verified, as the device `own` in a case.
+/// Opens a grant whose signature verified, in a case, as the device whose certificates `own` are.
 ///
 /// # Errors
 /// [`GrantError`].
-pub(super) fn open(grant: &VerifiedJws, case: CaseId, own: Sha256Digest, key: &SealingKeyPair) -> Result<Granted, GrantError> {
+pub(super) fn open(grant: &VerifiedJws, case: CaseId, own: &BTreeSet<Sha256Digest>, key: &SealingKeyPair) -> Result<Granted, GrantError> {
     let payload: Payload = strict_json::read(grant.payload()).map_err(|_| GrantError::Payload)?;
-    if payload.v != 1 || payload.case != case || payload.recipient != own {
+    if payload.v != 1 || payload.case != case || !own.contains(&payload.recipient) {
         return Err(GrantError::NotForUs);
     }
     let keys = payload.rings.len() + payload.exhibits.len();
@@ -77,7 +77,7 @@ pub(super) fn open(grant: &VerifiedJws, case: CaseId, own: Sha256Digest, key: &S
     if keys > MAX_KEYS || rings.len() + exhibits.len() != keys || rings.contains(&0) {
         return Err(GrantError::Payload);
     }
-    let plain = key.open(&info(case, grant.signer(), own), b"", &payload.sealed.0).map_err(|_| GrantError::Sealed)?;
+    let plain = key.open(&info(case, grant.signer(), payload.recipient), b"", &payload.sealed.0).map_err(|_| GrantError::Sealed)?;
     if plain.len() != keys * 32 {
         return Err(GrantError::Count);
     }
@@ -108,9 +108,9 @@ mod tests {
         let key = VerifyingKey::from_bytes(&array(&case["key"])).unwrap();
         let grant = UnverifiedJws::parse(case["grant"].as_str().unwrap(), Typ::Grant).and_then(|grant| grant.verify(&key));
         let grant = grant.map_err(|_| "Jws".to_owned())?;
-        let own = Sha256Digest::from_bytes(array(&case["recipient"]));
+        let own = BTreeSet::from([Sha256Digest::from_bytes(array(&case["recipient"]))]);
         let pair = SealingKeyPair::from_private(Secret32::from_bytes(array(&case["sealing_key"])));
-        open(&grant, CaseId::from_bytes(array(&case["case"])), own, &pair).map_err(|error| format!("{error:?}"))
+        open(&grant, CaseId::from_bytes(array(&case["case"])), &own, &pair).map_err(|error| format!("{error:?}"))
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Agent {
         }
         let recovers = |member: &&MemberRow| member.role == Role::Recovery && member.person.office() == person.office();
         let receiving = members.iter().filter(|member| member.person == *person || recovers(member));
-        let adds: Vec<Add> = receiving.map(|member| Add { certificate: member.certificate, terms: Terms::Chosen }).collect();
+        let adds: Vec<Add> = receiving.map(|member| Add { certificate: member.current, terms: Terms::Chosen }).collect();
         for (intent, upload) in self.grants_for(&file, &adds, exhibits, purpose, statement, &ring).await? {
             self.enter(&intent, format!("/v1/cases/{case}/grants"), crate::http::to_json(&upload)?).await?;
         }
@@ -212,7 +212,7 @@ impl Agent {
             statement,
             case_title: file.title.as_deref(),
             exhibit_title: None,
-            ring,
+            ring: Some(ring),
         })
         .await
     }
@@ -292,7 +292,7 @@ impl Agent {
             let certificate = believed.registry.registry().certificate(CertificateId::from_digest(granter));
             *certificate.ok_or(GrantError::UnknownGranter)?.key()
         };
-        let own = self.certificate_id().map_err(|_| GrantError::NotForUs)?;
-        grant::open(&grant.verify(&key)?, case, own, &SealingKeyPair::from_private(self.device.sealing.clone()))
+        let own = self.own_certificates().await.map_err(|_| GrantError::NotForUs)?;
+        grant::open(&grant.verify(&key)?, case, &own, &SealingKeyPair::from_private(self.device.sealing.clone()))
     }
 }

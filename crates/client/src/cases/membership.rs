@@ -12,8 +12,9 @@ use custodia_core::exhibit::keys::RingKey;
 use custodia_core::group::context::{CommitContext, RingVersion, ring_commitment};
 use custodia_core::group::facts::{LeafFacts, LeafIndex};
 use custodia_core::identity::{Certificate, CertificateId, Role, Standing as Worth};
-use custodia_core::ids::{CaseId, ExhibitId, IntentId, PersonId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId, PersonId};
 use custodia_core::secret::Secret32;
+use custodia_core::time::LogTime;
 use custodia_failpoint::fail_point;
 use custodia_mls::{Changes, VerifiedKeyPackage};
 
@@ -38,8 +39,14 @@ pub struct Joining {
 /// A member as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberRow {
-    /// Certificate id of the device.
+    /// The device.
+    pub device: DeviceId,
+    /// Certificate id of its leaf.
     pub certificate: Sha256Digest,
+    /// Certificate id by which it acts now: that of its leaf, unless it was renewed since.
+    pub current: Sha256Digest,
+    /// Until when that one is valid.
+    pub ends: LogTime,
     /// The person.
     pub person: PersonId,
     /// Role of the device.
@@ -97,8 +104,8 @@ impl Agent {
         let believed = self.believed().await?;
         let registry = believed.registry.registry();
         let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
-        let standing = |certificate: CertificateId| match registry.standing(certificate, at) {
-            _ if left.contains(&certificate.digest()) => MemberStanding::Left,
+        let standing = |current: &Certificate| match registry.standing(current.id(), at) {
+            _ if left.contains(&current.device()) => MemberStanding::Left,
             Worth::Good => MemberStanding::Good,
             Worth::Revoked(_) => MemberStanding::Revoked,
             Worth::Expired => MemberStanding::Expired,
@@ -106,9 +113,14 @@ impl Agent {
         };
         let rows = group.members()?.into_iter().filter_map(|leaf| {
             let certificate = registry.certificate(CertificateId::of(&leaf.certificate))?;
+            let newest = registry.certificates_of(certificate.device()).filter(|one| registry.standing(one.id(), at) == Worth::Good).last();
+            let current = newest.unwrap_or(certificate);
             Some(MemberRow {
-                standing: standing(certificate.id()),
+                device: certificate.device(),
                 certificate: certificate.id().digest(),
+                current: current.id().digest(),
+                standing: standing(current),
+                ends: current.fields().not_after,
                 person: certificate.person().clone(),
                 role: certificate.role(),
                 label: certificate.fields().label.to_string(),
@@ -176,7 +188,7 @@ impl Agent {
                 statement,
                 case_title: file.title.as_deref(),
                 exhibit_title: None,
-                ring: &ring,
+                ring: Some(&ring),
             })
             .await?;
         let body = to_json(&custodia_api::messages::Act { intent: intent.text().to_owned() })?;
@@ -184,7 +196,7 @@ impl Agent {
     }
 
     /// Makes and delivers one commit. The caller has the turn and has caught up.
-    pub(super) async fn change_members(
+    pub(crate) async fn change_members(
         &self,
         case: CaseId,
         joining: Vec<Joining>,
@@ -235,7 +247,7 @@ impl Agent {
                 statement,
                 case_title: file.title.as_deref(),
                 exhibit_title: None,
-                ring: &ring,
+                ring: Some(&ring),
             })
             .await?;
         let granted = self.grants_for(&file, &planned.adds, &chosen, Purpose::Investigation, statement, &ring).await?;
@@ -244,6 +256,7 @@ impl Agent {
             commit: Base64(prepared.commit),
             welcome: prepared.welcome.map(Base64),
             ring_row: Some(Base64(row)),
+            group_info: Base64(prepared.group_info),
             grants: granted.iter().map(|(_, upload)| upload.clone()).collect(),
         };
         let outbox = OutboxRow { intent: intent.id, path: format!("/v1/cases/{case}/changes"), body: to_json(&request)? };
@@ -277,6 +290,11 @@ impl Agent {
 
     /// By what the commit is to be judged: the newest head, and the registry at that head.
     async fn commit_context(&self, case: CaseId, version: RingVersion, key: &Secret32) -> Result<CommitContext, AgentError> {
+        self.context_naming(version, ring_commitment(case, version, key)).await
+    }
+
+    /// The same, for a ring key that is known by its commitment.
+    pub(super) async fn context_naming(&self, version: RingVersion, commitment: Sha256Digest) -> Result<CommitContext, AgentError> {
         let believed = self.believed().await?;
         let seen = believed.log.seen();
         let registry = believed.registry.head().ok_or(AgentError::NotEnrolled)?;
@@ -286,7 +304,7 @@ impl Agent {
             registry_sequence: registry.seq.0,
             registry_commitment: registry.commitment.0,
             ring_version: version,
-            ring_commitment: ring_commitment(case, version, key),
+            ring_commitment: commitment,
         })
     }
 
@@ -308,11 +326,12 @@ impl Agent {
             .map(|certificate| at_leaf(certificate).map(|leaf| (*certificate, leaf)))
             .collect::<Option<Vec<_>>>()
             .ok_or(AgentError::NotEligible("a device that is to be removed is no member of the case"))?;
-        if removes.iter().any(|(certificate, _)| Some(*certificate) == self.certificate_id().ok()) {
+        if self.devices_by(removing.iter().copied()).await?.contains(&self.device.id) {
             return Err(AgentError::NotEligible("a device does not remove itself; it leaves"));
         }
         self.with_recovery(members, &removing, &mut joining).await?;
-        if joining.iter().any(|one| at_leaf(&one.device).is_some()) {
+        let present = self.devices_by(members.iter().map(|leaf| CertificateId::of(&leaf.certificate).digest())).await?;
+        if !present.is_disjoint(&self.devices_by(joining.iter().map(|one| one.device)).await?) {
             return Err(AgentError::NotEligible("a device that is to join is a member already"));
         }
         let packages = self.claim(&joining).await?;
@@ -364,9 +383,9 @@ impl Agent {
         let believed = self.believed().await?;
         let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
         let registry = believed.registry.registry();
-        let ids = members.iter().map(|leaf| CertificateId::of(&leaf.certificate));
-        let gone = ids.filter(|id| left.contains(&id.digest()) || matches!(registry.standing(*id, at), Worth::Revoked(_)));
-        Ok(gone.map(|id| id.digest()).collect())
+        let leaves = members.iter().filter_map(|leaf| registry.certificate(CertificateId::of(&leaf.certificate)));
+        let gone = leaves.filter(|leaf| left.contains(&leaf.device()) || matches!(registry.standing(leaf.id(), at), Worth::Revoked(_)));
+        Ok(gone.map(|leaf| leaf.id().digest()).collect())
     }
 
     /// Takes one key package of each device and checks that it is of that device.
@@ -397,25 +416,6 @@ impl Agent {
             })
             .collect();
         self.keeping_evidence(packages).await
-    }
-
-    /// Devices whose `member.leave` stands in the chain, and who were not added again since; up to an act, or to the chain's end.
-    pub(super) async fn left(&self, case: CaseId, until: Option<IntentId>) -> Result<BTreeSet<Sha256Digest>, AgentError> {
-        let mut left = BTreeSet::new();
-        for intent in self.case_acts(case, &[Kind::MemberLeave, Kind::MemberChange]).await?.iter().take_while(|act| Some(act.id) != until) {
-            match &intent.body {
-                Body::MemberLeave(_) => {
-                    left.insert(intent.signer());
-                }
-                Body::MemberChange(body) => {
-                    for add in &body.adds {
-                        left.remove(&add.certificate);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(left)
     }
 
     /// The accepted acts of some kinds in a case's chain as far as this device has followed it.

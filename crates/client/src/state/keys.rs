@@ -161,6 +161,24 @@ pub async fn forget_case(connection: &mut SqliteConnection, id: CaseId) -> Resul
     Ok(())
 }
 
+/// Takes away what the device holds of a group.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn forget_group(connection: &mut SqliteConnection, group: GroupId) -> Result<(), StateError> {
+    sqlx::query("DELETE FROM mls WHERE owner = ?").bind(group.to_bytes().to_vec()).execute(connection).await?;
+    Ok(())
+}
+
+/// Takes away the private keys of the device's key packages.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn forget_key_packages(connection: &mut SqliteConnection) -> Result<(), StateError> {
+    sqlx::query("DELETE FROM mls WHERE owner = x''").execute(connection).await?;
+    Ok(())
+}
+
 /// Keeps a ring key.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! The plain facts over which the rules judge. A server reads them from its database, a replay from what it replayed; both judge alike.
 
 use crate::digest::Sha256Digest;
-use crate::identity::Role;
-use crate::ids::{CaseId, IntentId, OfficeId, PersonId};
+use crate::identity::{Certificate, Role};
+use crate::ids::{CaseId, DeviceId, IntentId, OfficeId, PersonId};
 use crate::time::LogTime;
 
 use super::body::Handling;
@@ -18,10 +18,12 @@ pub struct LogFacts<'a> {
     pub root_at_seen: Option<Sha256Digest>,
 }
 
-/// What holds of a device.
+/// What holds of a device. Its certificates change, and all that a case knows of it stays: a case knows devices, never certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceFacts {
-    /// Whether its certificate is known, in force and not revoked at the record's time.
+    /// The device, through every renewal of its certificate.
+    pub id: DeviceId,
+    /// Whether the certificate by which it is named is known, in force and not revoked at the record's time.
     pub good_standing: bool,
     /// The role that its certificate gives.
     pub role: Role,
@@ -29,6 +31,19 @@ pub struct DeviceFacts {
     pub office: OfficeId,
     /// The person for whom it acts.
     pub person: PersonId,
+}
+
+impl DeviceFacts {
+    /// What a certificate says of its device; its standing is for the caller to know.
+    pub fn of(certificate: &Certificate, good_standing: bool) -> Self {
+        Self {
+            id: certificate.device(),
+            good_standing,
+            role: certificate.role(),
+            office: certificate.office().clone(),
+            person: certificate.person().clone(),
+        }
+    }
 }
 
 /// What a device is in a case.

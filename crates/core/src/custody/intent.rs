@@ -242,7 +242,9 @@ impl Intent {
             "has more than 64 recipients, or one that is empty or longer than 128 bytes",
         )?;
         demand(kind != Kind::Disclosure || !self.recipients.is_empty(), "names at least one recipient (LED Art 25(1))")?;
-        let for_members = self.sealed.as_ref().is_none_or(|sealed| sealed.ring.is_some() == (kind != Kind::LogRead));
+        // A device that comes back may have lost the ring key together with the group.
+        let returns = matches!(&self.body, Body::MemberChange(body) if body.resync);
+        let for_members = self.sealed.as_ref().is_none_or(|sealed| returns || sealed.ring.is_some() == (kind != Kind::LogRead));
         demand(for_members, "seals its reason to the case's members exactly if it is an act within a case")?;
         let auditors = self.sealed.as_ref().map_or(0, |sealed| sealed.auditors.len());
         demand(auditors <= MAX_AUDITORS, "seals its reason to more than 32 auditors")?;

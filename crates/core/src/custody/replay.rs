@@ -270,16 +270,7 @@ impl Replay {
 
     /// The facts of a device as of `time`, and whether it was revoked.
     fn device(&self, certificate: &Sha256Digest, time: LogTime) -> Option<(DeviceFacts, bool)> {
-        let id = CertificateId::from_digest(*certificate);
-        let known = self.registry.certificate(id)?;
-        let standing = self.registry.standing(id, self.as_of(time)?);
-        let facts = DeviceFacts {
-            good_standing: standing == Standing::Good,
-            role: known.role(),
-            office: known.office().clone(),
-            person: known.person().clone(),
-        };
-        Some((facts, matches!(standing, Standing::Revoked(_))))
+        device(&self.registry, self.as_of(time), certificate)
     }
 
     fn judge(&mut self, intent: &SignedIntent, core: &Core) -> Result<(), String> {
@@ -300,9 +291,9 @@ impl Replay {
             Body::MemberChange(body) => self.world.change_facts(intent, body, &devices),
             _ => None,
         };
-        let case = self.world.case_facts(intent, intent.signer());
-        let exhibit = self.world.exhibit_facts(intent, intent.signer(), &devices);
-        let parent = self.world.parent_facts(intent, intent.signer());
+        let case = self.world.case_facts(intent, actor.id);
+        let exhibit = self.world.exhibit_facts(intent, &actor, &devices);
+        let parent = self.world.parent_facts(intent, actor.id);
         rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change }).map_err(|rule| rule.id.to_owned())
     }
 
@@ -329,9 +320,17 @@ impl Replay {
             self.erased.extend(proposal.into_iter().flat_map(|proposal| &proposal.records));
         }
         if let Some((actor, _)) = self.device(&intent.signer(), core.time) {
-            self.world.apply(intent, &actor);
+            let (registry, as_of) = (&self.registry, self.as_of(core.time));
+            self.world.apply(intent, &actor, &|certificate| device(registry, as_of, certificate));
         }
     }
+}
+
+fn device(registry: &Registry, at: Option<AsOf>, certificate: &Sha256Digest) -> Option<(DeviceFacts, bool)> {
+    let id = CertificateId::from_digest(*certificate);
+    let standing = registry.standing(id, at?);
+    let facts = DeviceFacts::of(registry.certificate(id)?, standing == Standing::Good);
+    Some((facts, matches!(standing, Standing::Revoked(_))))
 }
 
 impl Step {

@@ -4,13 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Sha256Digest;
 use crate::group::facts::GroupId;
-use crate::ids::{CaseId, ExhibitId, OfficeId};
+use crate::ids::{CaseId, DeviceId, ExhibitId, OfficeId};
 
 use super::body::{Add, Body, Collection, ConsentTo, Disclosure, Erasure, Handling, MemberChange, Terms};
 use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership, Proposal};
 use super::intent::{GroupSeen, Intent, SignedIntent};
 use super::record::{ChainHead, ChainSeq, Commitment, Place};
 use super::rules;
+
+/// A device in a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The certificate by which it came; the registry knows those that followed it.
+    pub certificate: Sha256Digest,
+    /// What it is there.
+    pub membership: Membership,
+}
 
 /// A case as its records made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +28,8 @@ pub struct Case {
     pub ring_version: u32,
     /// The office that founded it.
     pub founder: OfficeId,
-    /// Leaves by certificate id.
-    pub members: BTreeMap<Sha256Digest, Membership>,
+    /// Leaves by device.
+    pub members: BTreeMap<DeviceId, Member>,
     /// The group's epoch: the number of commits that were accepted.
     pub epoch: u64,
     /// The confirmed transcript hash that the first intent of each epoch named.
@@ -46,8 +55,8 @@ pub struct Exhibit {
     pub ring_version: u32,
     /// The office that collected it.
     pub originator: OfficeId,
-    /// Certificate ids of devices that hold a grant.
-    pub grants: BTreeSet<Sha256Digest>,
+    /// Devices that hold a grant.
+    pub grants: BTreeSet<DeviceId>,
     /// Consents of the originator.
     pub consents: Vec<ConsentTo>,
 }
@@ -66,7 +75,7 @@ pub struct World {
     derived: Option<SignedIntent>,
 }
 
-/// What a device is at the moment of judging: its facts, and whether it was revoked.
+/// Finds a device by any of its certificates: what holds of it at the moment of judging, and whether it was revoked.
 pub type DeviceLookup<'a> = &'a dyn Fn(&Sha256Digest) -> Option<(DeviceFacts, bool)>;
 
 impl World {
@@ -124,46 +133,45 @@ impl World {
     }
 
     /// The actor's membership in the parent that a new case names.
-    pub fn parent_facts(&self, intent: &Intent, signer: Sha256Digest) -> Option<Membership> {
+    pub fn parent_facts(&self, intent: &Intent, actor: DeviceId) -> Option<Membership> {
         let Body::CaseCreate(body) = &intent.body else { return None };
-        self.cases.get(&body.parent?)?.members.get(&signer).copied()
+        self.cases.get(&body.parent?)?.membership(actor)
     }
 
     /// The case's facts for an actor.
-    pub fn case_facts(&self, intent: &Intent, signer: Sha256Digest) -> Option<CaseFacts> {
+    pub fn case_facts(&self, intent: &Intent, actor: DeviceId) -> Option<CaseFacts> {
         let case = self.cases.get(&intent.case)?;
         Some(CaseFacts {
             ring_version: case.ring_version,
             founder: case.founder.clone(),
             epoch_stands: intent.group.as_ref().is_none_or(|seen| case.has_had(intent.case, seen)),
-            actor: case.members.get(&signer).copied(),
+            actor: case.membership(actor),
         })
     }
 
     /// The exhibit's facts for an actor.
-    pub fn exhibit_facts(&self, intent: &Intent, signer: Sha256Digest, devices: DeviceLookup<'_>) -> Option<ExhibitFacts> {
+    pub fn exhibit_facts(&self, intent: &Intent, actor: &DeviceFacts, devices: DeviceLookup<'_>) -> Option<ExhibitFacts> {
         let exhibit = self.exhibits.get(&intent.exhibit?)?;
         let chain = intent.exhibit.and_then(|id| self.exhibit_chains.get(&id)).map_or(&[][..], Vec::as_slice);
         let stands = |seq: u64| usize::try_from(seq).ok().and_then(|seq| chain.get(seq));
         let recipient = match &intent.body {
             Body::Disclosure(Disclosure::Grant { device, .. }) => devices(device).map(|(facts, _)| {
-                let member = self.cases.get(&exhibit.case).and_then(|case| case.members.get(device));
+                let member = self.cases.get(&exhibit.case).and_then(|case| case.membership(facts.id));
                 (facts, member.is_some_and(|membership| !membership.left))
             }),
             _ => None,
         };
-        let office = devices(&signer).map(|(actor, _)| actor.office);
         Some(ExhibitFacts {
             case: exhibit.case,
             state: exhibit.state,
             held: !exhibit.holds.is_empty(),
-            held_by_actor: office.is_some_and(|office| exhibit.holds.contains(&office)),
+            held_by_actor: exhibit.holds.contains(&actor.office),
             proposal: exhibit.proposal.clone(),
             handling: exhibit.handling,
             ring_version: exhibit.ring_version,
             originator: exhibit.originator.clone(),
             chain_seen_stands: intent.chain_seen.is_some_and(|seen| stands(seen.seq).is_some_and(|c| c.0 == seen.commitment)),
-            granted: exhibit.grants.contains(&signer),
+            granted: exhibit.grants.contains(&actor.id),
             consent_judicial: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H1)),
             consent_onward: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H2)),
             recipient,
@@ -177,25 +185,18 @@ impl World {
         let case = self.cases.get(&intent.case)?;
         let leaf = |certificate: &Sha256Digest| {
             let (device, revoked) = devices(certificate)?;
-            let left = case.members.get(certificate).is_some_and(|membership| membership.left);
+            let left = case.membership(device.id).is_some_and(|membership| membership.left);
             Some(LeafFacts { device, gone: revoked || left })
         };
         let adds: Vec<LeafFacts> = body.adds.iter().map(|add| leaf(&add.certificate)).collect::<Option<_>>()?;
         let removes: Vec<LeafFacts> = body.removes.iter().map(leaf).collect::<Option<_>>()?;
-        let removed_are_members = body.removes.iter().all(|certificate| case.members.contains_key(certificate));
-        let added_are_new =
-            body.adds.iter().all(|add| !case.members.contains_key(&add.certificate) || body.removes.contains(&add.certificate));
-        let staying = case.members.keys().filter(|certificate| !body.removes.contains(certificate)).map(leaf);
-        let mut after: Vec<LeafFacts> = staying.collect::<Option<_>>()?;
+        let staying = case.members.iter().filter(|(device, _)| removes.iter().all(|leaf| leaf.device.id != **device));
+        let mut after: Vec<LeafFacts> = staying.map(|(_, member)| leaf(&member.certificate)).collect::<Option<_>>()?;
         after.extend(adds.iter().cloned());
+        let removed_are_members = removes.iter().all(|leaf| case.members.contains_key(&leaf.device.id));
+        let once = after.iter().map(|leaf| leaf.device.id).collect::<BTreeSet<_>>().len() == after.len();
         let follows = body.epoch == case.epoch;
-        Some(ChangeFacts {
-            intent_matches_commit: follows && removed_are_members && added_are_new,
-            adds,
-            removes,
-            after,
-            undisclosed_for_full: 0,
-        })
+        Some(ChangeFacts { intent_matches_commit: follows && removed_are_members && once, adds, removes, after, undisclosed_for_full: 0 })
     }
 
     /// The place that the next record of a case takes.
@@ -219,25 +220,27 @@ impl World {
     /// Applies an accepted act of a case; its chains are extended by [`Self::extend_chains`] afterwards.
     ///
     /// Judges nothing: the caller did, or reports what it found and goes on.
-    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts) {
+    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts, devices: DeviceLookup<'_>) {
         let (signer, office) = (intent.signer(), &actor.office);
+        let device_of = |certificate: &Sha256Digest| devices(certificate).map(|(device, _)| device.id);
         self.derived = matches!(&intent.body, Body::Collection(Collection { derivation: Some(_), .. })).then(|| intent.clone());
         if let (Some(case), Some(seen)) = (self.cases.get_mut(&intent.case), &intent.group) {
             case.transcripts.entry(seen.epoch).or_insert_with(|| seen.transcript.0.clone());
         }
         match (&intent.body, intent.exhibit) {
             (Body::CaseCreate(body), _) => {
-                let founder = Membership { first_ring: 1, left: false };
-                let members = body.members.iter().map(|add| (add.certificate, founder)).collect();
+                let membership = Membership { first_ring: 1, left: false };
+                let founder = |add: &Add| Some((device_of(&add.certificate)?, Member { certificate: add.certificate, membership }));
+                let members = body.members.iter().filter_map(founder).collect();
                 // The transcript hash of a group at its creation is empty (RFC 9420 §8.2).
                 let transcripts = BTreeMap::from([(0, Vec::new())]);
                 let case = Case { ring_version: body.ring_version, founder: office.clone(), members, epoch: 0, transcripts };
                 self.cases.entry(intent.case).or_insert(case);
             }
-            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, body),
+            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, actor.id, body, devices),
             (Body::MemberLeave(_), _) => {
-                if let Some(membership) = self.cases.get_mut(&intent.case).and_then(|case| case.members.get_mut(&signer)) {
-                    membership.left = true;
+                if let Some(member) = self.cases.get_mut(&intent.case).and_then(|case| case.members.get_mut(&actor.id)) {
+                    member.membership.left = true;
                 }
             }
             (Body::Collection(body), Some(id)) => {
@@ -260,43 +263,44 @@ impl World {
                     self.owed.remove(&(signer, *device, id));
                 }
                 if let Some(exhibit) = self.exhibits.get_mut(&id) {
-                    exhibit.apply(intent, body, actor);
+                    exhibit.apply(intent, body, actor, device_of);
                 }
             }
             _ => {}
         }
     }
 
-    fn change_members(&mut self, id: CaseId, signer: Sha256Digest, body: &MemberChange) {
+    fn change_members(&mut self, id: CaseId, signer: Sha256Digest, actor: DeviceId, body: &MemberChange, devices: DeviceLookup<'_>) {
         let Some(case) = self.cases.get_mut(&id) else { return };
-        let granter = case.members.get(&signer).copied();
-        let returning = body.removes.first().and_then(|certificate| case.members.get(certificate)).copied();
-        for certificate in &body.removes {
-            case.members.remove(certificate);
-        }
+        let device_of = |certificate: &Sha256Digest| devices(certificate).map(|(device, _)| device.id);
+        // Who comes back on the terms that it had is the actor itself.
+        let own = case.membership(actor);
+        let removed: BTreeSet<DeviceId> = body.removes.iter().filter_map(device_of).collect();
+        case.members.retain(|device, _| !removed.contains(device));
         // Who is removed loses what was granted; who comes back has only what is granted anew. A resync is the same membership.
         if !body.resync {
             for exhibit in self.exhibits.values_mut().filter(|exhibit| exhibit.case == id) {
-                exhibit.grants.retain(|device| !body.removes.contains(device));
+                exhibit.grants.retain(|device| !removed.contains(device));
             }
         }
         case.ring_version = body.ring_version;
         case.epoch = body.epoch.saturating_add(1);
         for Add { certificate, terms } in &body.adds {
             let kept = match terms {
-                Terms::Full => granter,
-                Terms::Resync => returning,
+                Terms::Full | Terms::Resync => own,
                 Terms::Founder | Terms::Chosen | Terms::None => None,
             };
             let first_ring = kept.map_or(body.ring_version, |membership| membership.first_ring);
-            case.members.insert(*certificate, Membership { first_ring, left: false });
+            let Some(device) = device_of(certificate) else { continue };
+            let membership = Membership { first_ring, left: false };
+            case.members.insert(device, Member { certificate: *certificate, membership });
             if *terms == Terms::Full
-                && let Some(granter) = granter
+                && let Some(granter) = own
             {
                 let open = self.exhibits.iter().filter(|(_, exhibit)| {
                     exhibit.case == id
                         && exhibit.state != ExhibitState::Erased
-                        && rules::may_open(granter.first_ring, exhibit.grants.contains(&signer), exhibit.ring_version)
+                        && rules::may_open(granter.first_ring, exhibit.grants.contains(&actor), exhibit.ring_version)
                 });
                 self.owed.extend(open.map(|(exhibit, _)| (signer, *certificate, *exhibit)));
             }
@@ -310,6 +314,11 @@ fn head(chain: &[Commitment]) -> Option<ChainHead> {
 }
 
 impl Case {
+    /// What a device is here, if it is a leaf of the group.
+    pub fn membership(&self, device: DeviceId) -> Option<Membership> {
+        self.members.get(&device).map(|member| member.membership)
+    }
+
     /// Whether its group had that epoch, with that transcript hash as far as another intent named it.
     fn has_had(&self, id: CaseId, seen: &GroupSeen) -> bool {
         let known = self.transcripts.get(&seen.epoch);
@@ -318,11 +327,9 @@ impl Case {
 }
 
 impl Exhibit {
-    fn apply(&mut self, intent: &SignedIntent, body: &Body, actor: &DeviceFacts) {
+    fn apply(&mut self, intent: &SignedIntent, body: &Body, actor: &DeviceFacts, device_of: impl Fn(&Sha256Digest) -> Option<DeviceId>) {
         match body {
-            Body::Disclosure(Disclosure::Grant { device, .. }) => {
-                self.grants.insert(*device);
-            }
+            Body::Disclosure(Disclosure::Grant { device, .. }) => self.grants.extend(device_of(device)),
             Body::Alteration(body) => {
                 self.handling = body.handling.unwrap_or(self.handling);
                 self.review = body.review.clone().unwrap_or_else(|| core::mem::take(&mut self.review));

@@ -182,15 +182,15 @@ fn check_rules(registry: &RegistryAt, output: &mut ChainOutput) {
     let mut broken = Vec::new();
     let facts_of = |signer: &Sha256Digest| {
         let certificate = registry.certificate(CertificateId::from_digest(*signer))?;
-        let (role, office, person) = (certificate.role(), certificate.office().clone(), certificate.person().clone());
-        Some(DeviceFacts { good_standing: true, role, office, person })
+        Some(DeviceFacts::of(certificate, true))
     };
+    let devices = |certificate: &Sha256Digest| facts_of(certificate).map(|facts| (facts, false));
     for act in output.acts.iter().filter(|act| act.core.outcome == Outcome::Accepted) {
         let intent = &act.intent;
         let Some(actor) = facts_of(&intent.signer()) else { continue };
         let ring_version = if let Body::Collection(body) = &intent.body { body.ring_version } else { 0 };
         let membership = Some(Membership { first_ring: 0, left: false });
-        let exhibit = world.exhibit_facts(intent, intent.signer(), &|device| facts_of(device).map(|facts| (facts, false)));
+        let exhibit = world.exhibit_facts(intent, &actor, &devices);
         let facts = Facts {
             log: LogFacts { origin: &intent.origin, time: act.core.time, root_at_seen: Some(intent.seen.root) },
             case: Some(CaseFacts { ring_version, founder: actor.office.clone(), epoch_stands: true, actor: membership }),
@@ -206,7 +206,7 @@ fn check_rules(registry: &RegistryAt, output: &mut ChainOutput) {
         if let Err(rule) = rules::judge(intent, &facts) {
             broken.push((act.core.index, rule));
         }
-        world.apply(intent, &actor);
+        world.apply(intent, &actor, &devices);
     }
     for (index, rule) in broken {
         output.fail("CHN-05", &format!("record {index}"), format!("it was accepted against rule {}: {}", rule.id, rule.demands));

@@ -26,6 +26,8 @@ pub struct PreparedCommit {
     pub commit: Vec<u8>,
     /// The Welcome for everybody who is added, an `MLSMessage`; `None` if nobody is.
     pub welcome: Option<Vec<u8>>,
+    /// A signed `GroupInfo` of the epoch that it begins, by which a device that lost the group can resync; see [`CaseGroup::group_info`].
+    pub group_info: Vec<u8>,
     /// The epoch that it begins.
     pub new_epoch: Epoch,
     /// What it does, as server and members will see it. Not judged yet: the committer applies the same rules first.
@@ -108,7 +110,21 @@ impl CaseGroup {
         let (commit, welcome, _) = bundle.into_messages();
         let commit = message::encode(&commit)?;
         let facts = self.pending_facts(state, context, commit.len())?;
-        Ok(PreparedCommit { commit, welcome: welcome.as_ref().map(message::encode).transpose()?, new_epoch: self.epoch().next(), facts })
+        Ok(PreparedCommit {
+            commit,
+            welcome: welcome.as_ref().map(message::encode).transpose()?,
+            group_info: self.group_info_to_come(state, device)?,
+            new_epoch: self.epoch().next(),
+            facts,
+        })
+    }
+
+    /// The `GroupInfo` of the epoch that the pending commit begins, made over a copy in which that commit is in effect.
+    fn group_info_to_come(&self, state: &MlsState, device: &Device) -> Result<Vec<u8>, MlsError> {
+        let trial = state.fork();
+        let mut group = Self::load(&trial, self.id)?.ok_or(MlsError::Stored)?;
+        group.merge_pending(&trial)?;
+        group.group_info(&trial, device)
     }
 
     fn pending_facts(&self, state: &MlsState, context: &CommitContext, len: usize) -> Result<CommitFacts, MlsError> {

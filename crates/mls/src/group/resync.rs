@@ -9,15 +9,23 @@ use openmls::prelude::{LeafNodeParameters, MlsMessageBodyIn, RatchetTreeIn};
 use openmls_traits::OpenMlsProvider as _;
 
 use super::{CaseGroup, mls_id};
-use crate::{Device, MlsError, MlsState, RowChanges, facts, message, suite};
+use crate::{Device, MlsError, MlsState, RowChanges, credential, facts, message, suite};
 
 /// An external commit that awaits the answer of the server; the device's state is as it was.
 #[derive(Debug)]
 pub struct PreparedResync {
     /// The commit, an `MLSMessage`.
     pub commit: Vec<u8>,
+    /// A signed `GroupInfo` of the epoch that it begins; see [`CaseGroup::group_info`].
+    pub group_info: Vec<u8>,
+    /// The epoch that it starts from.
+    pub epoch: Epoch,
+    /// The confirmed transcript hash of that epoch.
+    pub transcript: Vec<u8>,
     /// The epoch that it begins.
     pub new_epoch: Epoch,
+    /// The certificate of the leaf that it removes, in DER.
+    pub replaces: Vec<u8>,
     /// Every leaf after it. Judge them all, as at a join, before the commit is sent.
     pub members: Vec<LeafFacts>,
     /// The leaf that this device takes.
@@ -46,11 +54,11 @@ impl CaseGroup {
         if info.group_id() != &mls_id(id) {
             return Err(Broken(GroupRule::NamesGroup).into());
         }
+        let (epoch, transcript) = (facts::epoch(info.group_context()), info.group_context().confirmed_transcript_hash().to_vec());
         let tree = decode_tree(tree)?;
         let own = device.signer.public_key();
-        if !tree.leaves().any(|leaf| leaf.signature_key().as_slice() == own) {
-            return Err(Broken(GroupRule::Resync).into());
-        }
+        let old = tree.leaves().find(|leaf| leaf.signature_key().as_slice() == own).ok_or(Broken(GroupRule::Resync))?;
+        let replaces = credential::certificate(old.credential())?;
         let mut trial = state.fork();
         if let Some(old) = Self::load(&trial, id)? {
             old.erase(&trial)?;
@@ -74,7 +82,11 @@ impl CaseGroup {
         let group = Self { id, mls };
         Ok(PreparedResync {
             commit: message::encode(bundle.commit())?,
+            group_info: group.group_info(&trial, device)?,
+            epoch,
+            transcript,
             new_epoch: group.epoch(),
+            replaces,
             members: group.members()?,
             own_leaf: group.own_leaf(),
             changes: trial.take_changes(),

@@ -67,6 +67,10 @@ pub(super) async fn changes(
     Ok(json(&shared.vault.changes(&caller, id(&case, "case id")?, from.from).await?))
 }
 
+pub(super) async fn group(shared: web::Data<Shared>, caller: Caller, case: web::Path<String>) -> Result<HttpResponse, Refusal> {
+    Ok(json(&shared.vault.group(&caller, id(&case, "case id")?).await?))
+}
+
 pub(super) async fn change(
     shared: web::Data<Shared>,
     case: web::Path<String>,
@@ -81,8 +85,12 @@ pub(super) async fn change(
     if intent.kind() != Kind::MemberChange {
         return Err(Refusal::Malformed("only member.change is taken here".to_owned()));
     }
-    let message =
-        ChangeMessage { commit: body.commit.0, welcome: body.welcome.map(|bytes| bytes.0), ring_row: body.ring_row.map(|bytes| bytes.0) };
+    let message = ChangeMessage {
+        commit: body.commit.0,
+        welcome: body.welcome.map(|bytes| bytes.0),
+        ring_row: body.ring_row.map(|bytes| bytes.0),
+        group_info: body.group_info.0,
+    };
     let mut acts = vec![Act { intent, attachment: Attachment::Change(message) }];
     for grant in body.grants {
         acts.push(grant_act(&caller, case, grant)?);

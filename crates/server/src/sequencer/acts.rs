@@ -148,7 +148,7 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
     let index = append::accepted(conn, growing, intent, opens(&intent.body)).await?;
     effects::apply(vault, conn, growing, act, index, &facts, commit).await?;
     if let Some(group) = &intent.group {
-        crate::store::cases::forget_welcomes(conn, intent.case, intent.signer(), group.epoch).await?;
+        crate::store::cases::forget_welcomes(conn, intent.case, facts.actor.id, group.epoch).await?;
     }
     Ok(index)
 }

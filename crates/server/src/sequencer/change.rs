@@ -11,7 +11,7 @@ use custodia_core::group::context::CommitContext;
 use custodia_core::group::facts::{CommitFacts, Epoch, GroupId, LeafFacts, LeafIndex, Sender};
 use custodia_core::group::rules::{self, CertifiedLeaf, GroupRule, LeafRole};
 use custodia_core::identity::{AsOf, Certificate, CertificateId, RegistrySeq, Role, Standing};
-use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
 use custodia_core::log::merkle::TreeSize;
 use custodia_failpoint::fail_point;
 use custodia_mls::{CheckedCommit, FollowedGroup};
@@ -70,8 +70,8 @@ pub(super) async fn check(
     let members = cases::members(conn, intent.case).await?;
     judge_leaves(growing, &group, facts, &members)?;
 
-    let matches = digests_match(body, message) && names_the_commit(body, facts);
-    let undisclosed_for_full = undisclosed(conn, intent, body, following).await?;
+    let matches = digests_match(body, message) && names_the_commit(body, facts, intent.signer());
+    let undisclosed_for_full = undisclosed(conn, intent, sender.device(), body, following).await?;
     let facts = change_facts(growing, body, &members, matches, undisclosed_for_full)?;
     Ok(CheckedChange { facts, group, commit })
 }
@@ -105,7 +105,8 @@ fn judge_leaves(growing: &Growing, group: &FollowedGroup, facts: &CommitFacts, m
         |leaf: &LeafFacts| registry.certificate(CertificateId::of(&leaf.certificate)).map(|known| certified_leaf(leaf.index, known));
     let before: Vec<CertifiedLeaf> = leaves.iter().map(known).collect::<Option<_>>().ok_or_else(|| broken(GroupRule::CertifiedKey))?;
     let gone = |leaf: &&LeafFacts| {
-        let left = members.iter().find(|member| member.certificate == id_of(leaf)).and_then(|member| member.left);
+        let device = registry.certificate(CertificateId::of(&leaf.certificate)).map(Certificate::device);
+        let left = members.iter().find(|member| Some(member.device) == device).and_then(|member| member.left);
         let standing = registry.standing(CertificateId::of(&leaf.certificate), at);
         left.is_some_and(|index| index < facts.context.log_size) || matches!(standing, Standing::Revoked(_))
     };
@@ -117,7 +118,7 @@ fn judge_leaves(growing: &Growing, group: &FollowedGroup, facts: &CommitFacts, m
         })?;
         Ok(certified_leaf(leaf.index, certificate))
     };
-    rules::judge_certified(facts, &before, &named, time, certify).map(|_| ())
+    rules::judge_certified(facts, &before, &named, growing.time, certify).map(|_| ())
 }
 
 fn certified_leaf(index: LeafIndex, certificate: &Certificate) -> CertifiedLeaf {
@@ -135,26 +136,22 @@ fn digests_match(body: &MemberChange, message: &ChangeMessage) -> bool {
         && message.ring_row.is_some() != body.resync
 }
 
-/// Whether the intent names exactly those whom the commit adds and removes. A device that returns, or renews its certificate, removes
-/// its old leaf and adds its new one.
-fn names_the_commit(body: &MemberChange, facts: &CommitFacts) -> bool {
+/// Whether the intent names exactly those whom the commit adds and removes, and is signed under the certificate that the committer's leaf
+/// has from now on. A device that returns removes its old leaf and adds its new one; one that renews its certificate does neither.
+fn names_the_commit(body: &MemberChange, facts: &CommitFacts, signer: Sha256Digest) -> bool {
     let external = matches!(facts.sender, Sender::External(_));
-    let own_old = facts.sender_before.as_ref().map(id_of);
     let own_new = facts.sender_after.as_ref().map(id_of);
-    let renewed = !external && own_old != own_new;
     let mut added: Vec<Sha256Digest> = facts.added.iter().map(|added| id_of(&added.leaf())).collect();
-    let mut removed: Vec<Sha256Digest> = facts.removed.iter().map(id_of).collect();
-    if external || renewed {
+    let removed: Vec<Sha256Digest> = facts.removed.iter().map(id_of).collect();
+    if external {
         added.extend(own_new);
-    }
-    if renewed {
-        removed.extend(own_old);
     }
     let returning = |add: &Add| (add.terms == Terms::Resync) == (own_new == Some(add.certificate));
     let set = |digests: &[Sha256Digest]| digests.iter().copied().collect::<BTreeSet<_>>();
     let adds: Vec<Sha256Digest> = body.adds.iter().map(|add| add.certificate).collect();
     let once = adds.len() == added.len() && body.removes.len() == removed.len();
-    once && set(&adds) == set(&added)
+    once && own_new == Some(signer)
+        && set(&adds) == set(&added)
         && set(&body.removes) == set(&removed)
         && body.adds.iter().all(|add| returning(add) && add.terms != Terms::Founder)
         && body.resync == external
@@ -163,7 +160,13 @@ fn names_the_commit(body: &MemberChange, facts: &CommitFacts) -> bool {
 }
 
 /// How many disclosures full-history additions still owe: one for each exhibit that the actor may open.
-async fn undisclosed(conn: &mut Conn, intent: &SignedIntent, body: &MemberChange, following: &[Act]) -> Result<usize, StoreError> {
+async fn undisclosed(
+    conn: &mut Conn,
+    intent: &SignedIntent,
+    actor: DeviceId,
+    body: &MemberChange,
+    following: &[Act],
+) -> Result<usize, StoreError> {
     let full: Vec<Sha256Digest> = body.adds.iter().filter(|add| add.terms == Terms::Full).map(|add| add.certificate).collect();
     if full.is_empty() {
         return Ok(0);
@@ -176,10 +179,10 @@ async fn undisclosed(conn: &mut Conn, intent: &SignedIntent, body: &MemberChange
             _ => None,
         })
         .collect();
-    let first_ring = cases::member(conn, intent.case, intent.signer()).await?.map_or(u32::MAX, |member| member.first_ring);
+    let first_ring = cases::member(conn, intent.case, actor).await?.map_or(u32::MAX, |member| member.first_ring);
     let mut missing = 0;
     for exhibit in exhibits::exhibits_of(conn, intent.case).await? {
-        let granted = cases::is_granted(conn, exhibit.id, intent.signer()).await?;
+        let granted = cases::is_granted(conn, exhibit.id, actor).await?;
         if parse_state(&exhibit.state)? != ExhibitState::Erased && may_open(first_ring, granted, exhibit.ring_version) {
             missing += full.iter().filter(|device| !disclosed.contains(&(**device, exhibit.id))).count();
         }
@@ -196,24 +199,25 @@ fn change_facts(
 ) -> Result<ChangeFacts, ActFailure> {
     let leaf = |certificate: &Sha256Digest| {
         let (device, revoked) = growing.mirror.device_facts(*certificate, growing.time).ok_or(MEM_01)?;
-        let left = members.iter().any(|member| member.certificate == *certificate && member.left.is_some());
+        let left = members.iter().any(|member| member.device == device.id && member.left.is_some());
         Ok::<_, ActFailure>(MemberFacts { device, gone: revoked || left })
     };
-    let is_member = |certificate: &Sha256Digest| members.iter().any(|member| member.certificate == *certificate);
-    let removed_are_members = body.removes.iter().all(is_member);
-    let added_are_new = body.adds.iter().all(|add| !is_member(&add.certificate) || body.removes.contains(&add.certificate));
     let adds: Vec<MemberFacts> = body.adds.iter().map(|add| leaf(&add.certificate)).collect::<Result<_, _>>()?;
     let removes: Vec<MemberFacts> = body.removes.iter().map(leaf).collect::<Result<_, _>>()?;
-    let staying = members.iter().map(|member| member.certificate).filter(|certificate| !body.removes.contains(certificate));
-    let mut after: Vec<MemberFacts> = staying.map(|certificate| leaf(&certificate)).collect::<Result<_, _>>()?;
+    let is_removed = |device: DeviceId| removes.iter().any(|leaf: &MemberFacts| leaf.device.id == device);
+    let staying = members.iter().filter(|member| !is_removed(member.device));
+    let mut after: Vec<MemberFacts> = staying.map(|member| leaf(&member.certificate)).collect::<Result<_, _>>()?;
     after.extend(adds.iter().cloned());
-    let intent_matches_commit = matches && removed_are_members && added_are_new;
+    let removed_are_members = removes.iter().all(|leaf| members.iter().any(|member| member.device == leaf.device.id));
+    let once = after.iter().map(|leaf| leaf.device.id).collect::<BTreeSet<_>>().len() == after.len();
+    let intent_matches_commit = matches && removed_are_members && once;
     Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full })
 }
 
 /// Applies a commit that was judged: group, members, ring version, commit and Welcomes.
 pub(super) async fn apply(
     conn: &mut Conn,
+    growing: &Growing,
     intent: &SignedIntent,
     body: &MemberChange,
     change: CheckedChange,
@@ -223,34 +227,39 @@ pub(super) async fn apply(
     let CheckedChange { mut group, commit, .. } = change;
     let context = commit.facts.context.encode().to_vec();
     group.apply(commit).map_err(of_mls)?;
-    let next = cases::Group { epoch: group.epoch().0, context, state: group.to_blob() };
+    // Made for the epoch that has just begun, by its committer: whoever comes back by it comes back into this group.
+    let signed_by = group.check_group_info(&message.group_info);
+    let signed_by = signed_by.map_err(|_| Refusal::Malformed("the GroupInfo is not of the epoch that the commit begins".to_owned()))?;
+    if id_of(&signed_by) != intent.signer() {
+        return Err(Refusal::Malformed("the GroupInfo is signed by another leaf than the commit's".to_owned()).into());
+    }
+    let next = cases::Group { epoch: group.epoch().0, context, state: group.to_blob(), info: message.group_info.clone() };
     fail_point!("server.commit.applied");
     if !cases::swap_group(conn, intent.case, &next).await? {
         let current = cases::epoch(conn, intent.case).await?.unwrap_or_default();
         return Err(Refusal::StaleEpoch { current }.into());
     }
-    let granter = cases::member(conn, intent.case, intent.signer()).await?;
-    let returning = match body.removes.first() {
-        Some(certificate) => cases::member(conn, intent.case, *certificate).await?,
-        None => None,
-    };
+    let device_of = |certificate: Sha256Digest| growing.mirror.device(certificate).ok_or(Refusal::UnknownDevice);
+    // Who comes back on the terms that it had is the actor itself.
+    let own = cases::member(conn, intent.case, device_of(intent.signer())?).await?;
     for certificate in &body.removes {
-        cases::remove_member(conn, intent.case, *certificate).await?;
+        let device = device_of(*certificate)?;
+        cases::remove_member(conn, intent.case, device).await?;
         if !body.resync {
-            cases::end_membership(conn, intent.case, *certificate).await?;
+            cases::end_membership(conn, intent.case, device).await?;
         }
     }
     cases::set_ring_version(conn, intent.case, body.ring_version).await?;
     for add in &body.adds {
         let kept = match add.terms {
-            Terms::Full => granter,
-            Terms::Resync => returning,
+            Terms::Full | Terms::Resync => own,
             Terms::Founder | Terms::Chosen | Terms::None => None,
         };
         let first_ring = kept.map_or(body.ring_version, |member| member.first_ring);
-        cases::insert_member(conn, intent.case, add.certificate, first_ring, index).await?;
+        cases::insert_member(conn, intent.case, (device_of(add.certificate)?, add.certificate), first_ring, index).await?;
     }
-    let welcomed: Vec<Sha256Digest> = body.adds.iter().filter(|add| add.terms != Terms::Resync).map(|add| add.certificate).collect();
+    let welcomed = body.adds.iter().filter(|add| add.terms != Terms::Resync).map(|add| device_of(add.certificate));
+    let welcomed: Vec<DeviceId> = welcomed.collect::<Result<_, _>>()?;
     let row = Commit {
         epoch: body.epoch,
         message: message.commit.clone(),

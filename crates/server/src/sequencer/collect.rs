@@ -31,7 +31,7 @@ pub(super) async fn apply(
     let names = &intake.objects;
     let missing_all = Refusal::ObjectsMissing { missing: names.len() + 1 };
     let reserved = exhibits::intake(conn, exhibit).await?.ok_or(missing_all)?;
-    if reserved != (exhibits::Intake { case: intent.case, certificate: intent.signer() }) {
+    if reserved != (exhibits::Intake { case: intent.case, device: actor.id }) {
         return Err(Refusal::Conflict("this exhibit's id is reserved for another device or case").into());
     }
     let stored: BTreeMap<Blake3Digest, u64> = exhibits::objects(conn, exhibit).await?.into_iter().collect();

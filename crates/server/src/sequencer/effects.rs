@@ -39,14 +39,15 @@ pub(super) async fn apply(
         }
         (Body::MemberChange(body), Attachment::Change(message), _) => {
             let commit = commit.ok_or(Refusal::Internal("a commit was not checked"))?;
-            change::apply(conn, intent, body, commit, index, message).await
+            change::apply(conn, growing, intent, body, commit, index, message).await
         }
         (Body::Collection(body), Attachment::Intake(intake), Some(exhibit)) => {
             collect::apply(vault, conn, intent, exhibit, body, intake, index, actor).await
         }
         (Body::Disclosure(Disclosure::Grant { grant, device }), Attachment::Grant { jws }, Some(exhibit)) => {
             check_grant(vault, intent, *grant, jws)?;
-            let row = cases::Grant { case: intent.case, exhibit, certificate: *device, index, digest: *grant, jws };
+            let device = growing.mirror.device(*device).ok_or(Refusal::UnknownDevice)?;
+            let row = cases::Grant { case: intent.case, exhibit, device, index, digest: *grant, jws };
             Ok(cases::insert_grant(conn, &row).await?)
         }
         (Body::Combination(_), Attachment::Source, _) => Ok(()),
@@ -58,8 +59,8 @@ pub(super) async fn apply(
             | Body::Disclosure(Disclosure::Grant { .. }),
             ..,
         ) => Err(Refusal::Malformed("this kind of act has a path of its own, with what belongs to it".to_owned()).into()),
-        (Body::MemberLeave(_), ..) => Ok(cases::mark_left(conn, intent.case, intent.signer(), index).await?),
-        (Body::LogRead(body), ..) => Ok(log::insert_log_read(conn, index, intent.signer(), intent.case, body.from..body.to).await?),
+        (Body::MemberLeave(_), ..) => Ok(cases::mark_left(conn, intent.case, actor.id, index).await?),
+        (Body::LogRead(body), ..) => Ok(log::insert_log_read(conn, index, actor.id, intent.case, body.from..body.to).await?),
         (Body::HoldPlace(_) | Body::HoldLift(_), _, Some(exhibit)) => {
             let held = !facts::holds(conn, growing, exhibit).await?.is_empty();
             Ok(exhibits::set_held(conn, exhibit, held).await?)
@@ -179,7 +180,8 @@ async fn found(
         ring_row,
         context: &context.encode(),
         group: &group.to_blob(),
-        device: intent.signer(),
+        group_info,
+        founding: (actor.id, intent.signer()),
     };
     Ok(cases::insert_case(conn, &new).await?)
 }

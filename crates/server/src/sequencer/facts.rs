@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use custodia_core::custody::body::{Body, Disclosure, Erasure, Handling};
-use custodia_core::custody::facts::{CaseFacts, ChangeFacts, ExhibitFacts, ExhibitState, Facts, LogFacts, Membership, Proposal};
+use custodia_core::custody::facts::{
+    CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, Facts, LogFacts, Membership, Proposal,
+};
 use custodia_core::custody::intent::{Intent, SignedIntent, UnverifiedIntent};
 use custodia_core::custody::record::Core;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::group::facts::GroupId;
-use custodia_core::ids::{ExhibitId, OfficeId};
+use custodia_core::ids::{DeviceId, ExhibitId, OfficeId};
 use custodia_core::log::merkle::{RootHash, TreeSize};
 
 use super::append::Growing;
@@ -72,16 +74,16 @@ pub(super) async fn gather<'a>(
 ) -> Result<Facts<'a>, Refusal> {
     let log = log_facts(vault, conn, growing, intent).await?;
     let (actor, _) = growing.mirror.device_facts(intent.signer(), growing.time).ok_or(Refusal::UnknownDevice)?;
-    let case = case_facts(conn, intent).await?;
-    let exhibit = exhibit_facts(conn, growing, intent).await?;
-    let parent = parent_facts(conn, intent).await?;
+    let case = case_facts(conn, intent, actor.id).await?;
+    let exhibit = exhibit_facts(conn, growing, intent, &actor).await?;
+    let parent = parent_facts(conn, intent, actor.id).await?;
     Ok(Facts { log, actor, case, parent, exhibit, change })
 }
 
-async fn parent_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<Membership>, StoreError> {
+async fn parent_facts(conn: &mut Conn, intent: &SignedIntent, actor: DeviceId) -> Result<Option<Membership>, StoreError> {
     let Body::CaseCreate(body) = &intent.body else { return Ok(None) };
     let Some(parent) = body.parent else { return Ok(None) };
-    let member = cases::member(conn, parent, intent.signer()).await?;
+    let member = cases::member(conn, parent, actor).await?;
     Ok(member.map(|member| Membership { first_ring: member.first_ring, left: member.left.is_some() }))
 }
 
@@ -115,9 +117,9 @@ async fn proposal(conn: &mut Conn, growing: &Growing, exhibit: ExhibitId) -> Res
     }))
 }
 
-async fn case_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<CaseFacts>, StoreError> {
+async fn case_facts(conn: &mut Conn, intent: &SignedIntent, actor: DeviceId) -> Result<Option<CaseFacts>, StoreError> {
     let Some(case) = cases::case(conn, intent.case).await? else { return Ok(None) };
-    let member = cases::member(conn, intent.case, intent.signer()).await?;
+    let member = cases::member(conn, intent.case, actor).await?;
     let actor = member.map(|member| Membership { first_ring: member.first_ring, left: member.left.is_some() });
     let epoch_stands = match &intent.group {
         None => true,
@@ -129,7 +131,12 @@ async fn case_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<Cas
     Ok(Some(CaseFacts { ring_version: case.ring_version, founder: office(&case.founder)?, epoch_stands, actor }))
 }
 
-async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent) -> Result<Option<ExhibitFacts>, StoreError> {
+async fn exhibit_facts(
+    conn: &mut Conn,
+    growing: &Growing,
+    intent: &SignedIntent,
+    actor: &DeviceFacts,
+) -> Result<Option<ExhibitFacts>, StoreError> {
     let Some(id) = intent.exhibit else { return Ok(None) };
     let Some(exhibit) = exhibits::exhibit(conn, id).await? else { return Ok(None) };
     let chain_seen_stands = match intent.chain_seen {
@@ -139,17 +146,14 @@ async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent
     let recipient = match &intent.body {
         Body::Disclosure(Disclosure::Grant { device, .. }) => match growing.mirror.device_facts(*device, growing.time) {
             Some((facts, _)) => {
-                let member = cases::member(conn, exhibit.case, *device).await?;
+                let member = cases::member(conn, exhibit.case, facts.id).await?;
                 Some((facts, member.is_some_and(|member| member.left.is_none())))
             }
             None => None,
         },
         _ => None,
     };
-    let held_by_actor = match growing.mirror.certificate(intent.signer()) {
-        Some(actor) if exhibit.held => holds(conn, growing, id).await?.contains(actor.office()),
-        _ => false,
-    };
+    let held_by_actor = exhibit.held && holds(conn, growing, id).await?.contains(&actor.office);
     let proposal = match &intent.body {
         Body::Erasure(Erasure::Confirm { .. }) => proposal(conn, growing, id).await?,
         _ => None,
@@ -164,7 +168,7 @@ async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent
         ring_version: exhibit.ring_version,
         originator: office(&exhibit.originator)?,
         chain_seen_stands,
-        granted: cases::is_granted(conn, id, intent.signer()).await?,
+        granted: cases::is_granted(conn, id, actor.id).await?,
         consent_judicial: exhibit.consent_judicial,
         consent_onward: exhibit.consent_onward,
         recipient,

@@ -1,7 +1,7 @@
 //! Cases: their groups as the server follows them, members, commits, Welcomes, grants.
 
 use custodia_core::digest::Sha256Digest;
-use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
 
 use super::sql::{Fields, sql};
 use super::{Conn, StoreError};
@@ -18,6 +18,8 @@ pub(crate) struct Case {
 /// A member of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member {
+    pub device: DeviceId,
+    /// The certificate by which it came; the registry knows those that followed it.
     pub certificate: Sha256Digest,
     /// The first ring version whose exhibits it may open without a grant.
     pub first_ring: u32,
@@ -33,9 +35,11 @@ pub(crate) struct NewCase<'a> {
     pub parent: Option<CaseId>,
     pub ring_row: &'a [u8],
     pub group: &'a [u8],
+    /// The signed GroupInfo of epoch 0.
+    pub group_info: &'a [u8],
     /// By which log, registry and ring the first commit is judged.
     pub context: &'a [u8],
-    pub device: Sha256Digest,
+    pub founding: (DeviceId, Sha256Digest),
 }
 
 /// Stores a new case, its group at epoch 0 and its founder.
@@ -48,13 +52,14 @@ pub(crate) async fn insert_case(conn: &mut Conn, new: &NewCase<'_>) -> Result<()
         .bytes(new.ring_row)
         .run(conn)
         .await?;
-    sql("INSERT INTO groups_followed (case_id, epoch, context, state) VALUES ($1, 0, $2, $3)")
+    sql("INSERT INTO groups_followed (case_id, epoch, context, state, group_info) VALUES ($1, 0, $2, $3, $4)")
         .bytes(new.case.as_bytes())
         .bytes(new.context)
         .bytes(new.group)
+        .bytes(new.group_info)
         .run(conn)
         .await?;
-    insert_member(conn, new.case, new.device, 1, new.index).await
+    insert_member(conn, new.case, new.founding, 1, new.index).await
 }
 
 /// A case by its id.
@@ -70,12 +75,15 @@ pub(crate) struct Group {
     pub context: Vec<u8>,
     /// Its public state.
     pub state: Vec<u8>,
+    /// The GroupInfo of the epoch.
+    pub info: Vec<u8>,
 }
 
 /// The group of a case.
 pub(crate) async fn group(conn: &mut Conn, case: CaseId) -> Result<Option<Group>, StoreError> {
-    let row = sql("SELECT epoch, context, state FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
-    row.map(|mut row| Ok(Group { epoch: row.number()?, context: row.bytes()?, state: row.bytes()? })).transpose()
+    let row =
+        sql("SELECT epoch, context, state, group_info FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
+    row.map(|mut row| Ok(Group { epoch: row.number()?, context: row.bytes()?, state: row.bytes()?, info: row.bytes()? })).transpose()
 }
 
 /// The group's epoch.
@@ -86,10 +94,11 @@ pub(crate) async fn epoch(conn: &mut Conn, case: CaseId) -> Result<Option<u64>, 
 
 /// Compares and swaps the epoch; false if another commit won it.
 pub(crate) async fn swap_group(conn: &mut Conn, case: CaseId, next: &Group) -> Result<bool, StoreError> {
-    let changed = sql("UPDATE groups_followed SET epoch = $1, context = $2, state = $3 WHERE case_id = $4 AND epoch = $5")
+    let changed = sql("UPDATE groups_followed SET epoch = $1, context = $2, state = $3, group_info = $4 WHERE case_id = $5 AND epoch = $6")
         .number(next.epoch)
         .bytes(&next.context)
         .bytes(&next.state)
+        .bytes(&next.info)
         .bytes(case.as_bytes())
         .number(next.epoch.saturating_sub(1))
         .run(conn)
@@ -103,16 +112,17 @@ pub(crate) async fn set_ring_version(conn: &mut Conn, case: CaseId, version: u32
     Ok(())
 }
 
-/// Adds a member.
+/// Adds a member: a device, and the certificate by which it comes.
 pub(crate) async fn insert_member(
     conn: &mut Conn,
     case: CaseId,
-    certificate: Sha256Digest,
+    (device, certificate): (DeviceId, Sha256Digest),
     first_ring: u32,
     index: u64,
 ) -> Result<(), StoreError> {
-    sql("INSERT INTO members (case_id, certificate, first_ring, since_idx) VALUES ($1, $2, $3, $4)")
+    sql("INSERT INTO members (case_id, device, certificate, first_ring, since_idx) VALUES ($1, $2, $3, $4, $5)")
         .bytes(case.as_bytes())
+        .bytes(device.as_bytes())
         .bytes(certificate.as_bytes())
         .number(u64::from(first_ring))
         .number(index)
@@ -122,60 +132,56 @@ pub(crate) async fn insert_member(
 }
 
 /// Removes a member: it is a leaf of the group no more.
-pub(crate) async fn remove_member(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<(), StoreError> {
-    sql("DELETE FROM members WHERE case_id = $1 AND certificate = $2")
-        .bytes(case.as_bytes())
-        .bytes(certificate.as_bytes())
-        .run(conn)
-        .await?;
+pub(crate) async fn remove_member(conn: &mut Conn, case: CaseId, device: DeviceId) -> Result<(), StoreError> {
+    sql("DELETE FROM members WHERE case_id = $1 AND device = $2").bytes(case.as_bytes()).bytes(device.as_bytes()).run(conn).await?;
     Ok(())
 }
 
 /// Takes from a device that was removed what waited for it or was given to it: its Welcome leads nowhere any more, and its grants have ended.
-pub(crate) async fn end_membership(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<(), StoreError> {
+pub(crate) async fn end_membership(conn: &mut Conn, case: CaseId, device: DeviceId) -> Result<(), StoreError> {
     for statement in [
-        "DELETE FROM welcomes WHERE case_id = $1 AND certificate = $2",
-        "DELETE FROM grants WHERE digest IN (SELECT digest FROM grant_texts WHERE case_id = $1 AND certificate = $2)",
-        "DELETE FROM grant_texts WHERE case_id = $1 AND certificate = $2",
+        "DELETE FROM welcomes WHERE case_id = $1 AND device = $2",
+        "DELETE FROM grants WHERE digest IN (SELECT digest FROM grant_texts WHERE case_id = $1 AND device = $2)",
+        "DELETE FROM grant_texts WHERE case_id = $1 AND device = $2",
     ] {
-        sql(statement).bytes(case.as_bytes()).bytes(certificate.as_bytes()).run(conn).await?;
+        sql(statement).bytes(case.as_bytes()).bytes(device.as_bytes()).run(conn).await?;
     }
     Ok(())
 }
 
 /// Marks a member as having left.
-pub(crate) async fn mark_left(conn: &mut Conn, case: CaseId, certificate: Sha256Digest, index: u64) -> Result<(), StoreError> {
-    sql("UPDATE members SET left_idx = $1 WHERE case_id = $2 AND certificate = $3 AND left_idx IS NULL")
+pub(crate) async fn mark_left(conn: &mut Conn, case: CaseId, device: DeviceId, index: u64) -> Result<(), StoreError> {
+    sql("UPDATE members SET left_idx = $1 WHERE case_id = $2 AND device = $3 AND left_idx IS NULL")
         .number(index)
         .bytes(case.as_bytes())
-        .bytes(certificate.as_bytes())
+        .bytes(device.as_bytes())
         .run(conn)
         .await?;
     Ok(())
 }
 
 fn member_of(mut row: Fields) -> Result<Member, StoreError> {
-    Ok(Member { certificate: row.sha256()?, first_ring: row.small()?, left: row.number_or_null()? })
+    Ok(Member { device: row.device()?, certificate: row.sha256()?, first_ring: row.small()?, left: row.number_or_null()? })
 }
 
 /// One member.
-pub(crate) async fn member(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<Option<Member>, StoreError> {
-    let statement = sql("SELECT certificate, first_ring, left_idx FROM members WHERE case_id = $1 AND certificate = $2");
-    statement.bytes(case.as_bytes()).bytes(certificate.as_bytes()).row(conn).await?.map(member_of).transpose()
+pub(crate) async fn member(conn: &mut Conn, case: CaseId, device: DeviceId) -> Result<Option<Member>, StoreError> {
+    let statement = sql("SELECT device, certificate, first_ring, left_idx FROM members WHERE case_id = $1 AND device = $2");
+    statement.bytes(case.as_bytes()).bytes(device.as_bytes()).row(conn).await?.map(member_of).transpose()
 }
 
 /// All members, in the order in which they joined.
 pub(crate) async fn members(conn: &mut Conn, case: CaseId) -> Result<Vec<Member>, StoreError> {
-    let statement = sql("SELECT certificate, first_ring, left_idx FROM members WHERE case_id = $1 ORDER BY since_idx, certificate");
+    let statement = sql("SELECT device, certificate, first_ring, left_idx FROM members WHERE case_id = $1 ORDER BY since_idx, certificate");
     statement.bytes(case.as_bytes()).rows(conn).await?.into_iter().map(member_of).collect()
 }
 
 /// The cases of which a device is a member that has not left, with their epoch and the number of their exhibits.
-pub(crate) async fn cases_of(conn: &mut Conn, certificate: Sha256Digest) -> Result<Vec<(CaseId, u64, u64)>, StoreError> {
+pub(crate) async fn cases_of(conn: &mut Conn, device: DeviceId) -> Result<Vec<(CaseId, u64, u64)>, StoreError> {
     let rows = sql("SELECT m.case_id, g.epoch, (SELECT COUNT(*) FROM exhibits e WHERE e.case_id = m.case_id) \
                     FROM members m JOIN groups_followed g ON g.case_id = m.case_id \
-                    WHERE m.certificate = $1 AND m.left_idx IS NULL ORDER BY m.since_idx")
-    .bytes(certificate.as_bytes())
+                    WHERE m.device = $1 AND m.left_idx IS NULL ORDER BY m.since_idx")
+    .bytes(device.as_bytes())
     .rows(conn)
     .await?;
     rows.into_iter().map(|mut row| Ok((row.case()?, row.number()?, row.number()?))).collect()
@@ -196,7 +202,7 @@ pub(crate) async fn insert_commit(
     case: CaseId,
     commit: &Commit,
     transcript: &[u8],
-    welcomed: &[Sha256Digest],
+    welcomed: &[DeviceId],
 ) -> Result<(), StoreError> {
     sql("INSERT INTO commits (case_id, epoch, message, transcript, welcome, ring_row, idx) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bytes(case.as_bytes())
@@ -208,9 +214,9 @@ pub(crate) async fn insert_commit(
         .number(commit.index)
         .run(conn)
         .await?;
-    for certificate in welcomed {
-        sql("INSERT INTO welcomes (certificate, case_id, epoch) VALUES ($1, $2, $3)")
-            .bytes(certificate.as_bytes())
+    for device in welcomed {
+        sql("INSERT INTO welcomes (device, case_id, epoch) VALUES ($1, $2, $3)")
+            .bytes(device.as_bytes())
             .bytes(case.as_bytes())
             .number(commit.epoch)
             .run(conn)
@@ -248,11 +254,11 @@ pub(crate) struct Welcome {
 }
 
 /// Welcomes that wait for a device, in order of arrival.
-pub(crate) async fn welcomes_for(conn: &mut Conn, certificate: Sha256Digest) -> Result<Vec<Welcome>, StoreError> {
+pub(crate) async fn welcomes_for(conn: &mut Conn, device: DeviceId) -> Result<Vec<Welcome>, StoreError> {
     let rows = sql("SELECT c.case_id, c.epoch, c.welcome, c.ring_row FROM welcomes w \
                     JOIN commits c ON c.case_id = w.case_id AND c.epoch = w.epoch \
-                    WHERE w.certificate = $1 AND c.welcome IS NOT NULL AND c.ring_row IS NOT NULL ORDER BY c.idx")
-    .bytes(certificate.as_bytes())
+                    WHERE w.device = $1 AND c.welcome IS NOT NULL AND c.ring_row IS NOT NULL ORDER BY c.idx")
+    .bytes(device.as_bytes())
     .rows(conn)
     .await?;
     rows.into_iter()
@@ -261,9 +267,9 @@ pub(crate) async fn welcomes_for(conn: &mut Conn, certificate: Sha256Digest) -> 
 }
 
 /// Forgets Welcomes that a device has used: it acted in the case under the epoch that they lead to, or a later one.
-pub(crate) async fn forget_welcomes(conn: &mut Conn, case: CaseId, certificate: Sha256Digest, epoch: u64) -> Result<(), StoreError> {
-    sql("DELETE FROM welcomes WHERE certificate = $1 AND case_id = $2 AND epoch < $3")
-        .bytes(certificate.as_bytes())
+pub(crate) async fn forget_welcomes(conn: &mut Conn, case: CaseId, device: DeviceId, epoch: u64) -> Result<(), StoreError> {
+    sql("DELETE FROM welcomes WHERE device = $1 AND case_id = $2 AND epoch < $3")
+        .bytes(device.as_bytes())
         .bytes(case.as_bytes())
         .number(epoch)
         .run(conn)
@@ -276,7 +282,7 @@ pub(crate) struct Grant<'a> {
     pub case: CaseId,
     pub exhibit: ExhibitId,
     /// The receiving device.
-    pub certificate: Sha256Digest,
+    pub device: DeviceId,
     pub index: u64,
     pub digest: Sha256Digest,
     pub jws: &'a str,
@@ -284,16 +290,16 @@ pub(crate) struct Grant<'a> {
 
 /// Stores a grant; several records may name the same text.
 pub(crate) async fn insert_grant(conn: &mut Conn, grant: &Grant<'_>) -> Result<(), StoreError> {
-    sql("INSERT INTO grant_texts (digest, case_id, certificate, jws) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+    sql("INSERT INTO grant_texts (digest, case_id, device, jws) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
         .bytes(grant.digest.as_bytes())
         .bytes(grant.case.as_bytes())
-        .bytes(grant.certificate.as_bytes())
+        .bytes(grant.device.as_bytes())
         .text(grant.jws)
         .run(conn)
         .await?;
-    sql("INSERT INTO grants (exhibit_id, certificate, idx, digest) VALUES ($1, $2, $3, $4)")
+    sql("INSERT INTO grants (exhibit_id, device, idx, digest) VALUES ($1, $2, $3, $4)")
         .bytes(grant.exhibit.as_bytes())
-        .bytes(grant.certificate.as_bytes())
+        .bytes(grant.device.as_bytes())
         .number(grant.index)
         .bytes(grant.digest.as_bytes())
         .run(conn)
@@ -302,10 +308,10 @@ pub(crate) async fn insert_grant(conn: &mut Conn, grant: &Grant<'_>) -> Result<(
 }
 
 /// Whether a device holds a grant for an exhibit.
-pub(crate) async fn is_granted(conn: &mut Conn, exhibit: ExhibitId, certificate: Sha256Digest) -> Result<bool, StoreError> {
-    sql("SELECT idx FROM grants WHERE exhibit_id = $1 AND certificate = $2 LIMIT 1")
+pub(crate) async fn is_granted(conn: &mut Conn, exhibit: ExhibitId, device: DeviceId) -> Result<bool, StoreError> {
+    sql("SELECT idx FROM grants WHERE exhibit_id = $1 AND device = $2 LIMIT 1")
         .bytes(exhibit.as_bytes())
-        .bytes(certificate.as_bytes())
+        .bytes(device.as_bytes())
         .exists(conn)
         .await
 }
@@ -314,13 +320,13 @@ pub(crate) async fn is_granted(conn: &mut Conn, exhibit: ExhibitId, certificate:
 pub(crate) async fn grants_to(
     conn: &mut Conn,
     case: CaseId,
-    certificate: Sha256Digest,
+    device: DeviceId,
     index: u64,
     most: u64,
 ) -> Result<Vec<(String, u64)>, StoreError> {
     let rows = sql("SELECT t.jws, MIN(g.idx) AS first FROM grant_texts t JOIN grants g ON g.digest = t.digest \
-                    WHERE t.certificate = $1 AND t.case_id = $2 GROUP BY t.digest, t.jws HAVING MIN(g.idx) >= $3 ORDER BY first LIMIT $4")
-    .bytes(certificate.as_bytes())
+                    WHERE t.device = $1 AND t.case_id = $2 GROUP BY t.digest, t.jws HAVING MIN(g.idx) >= $3 ORDER BY first LIMIT $4")
+    .bytes(device.as_bytes())
     .bytes(case.as_bytes())
     .number(index)
     .number(most)

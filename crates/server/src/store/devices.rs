@@ -60,6 +60,12 @@ async fn insert_key_package(
     Ok(())
 }
 
+/// Forgets the key packages that hold an earlier certificate of a device.
+pub(crate) async fn forget_key_packages(conn: &mut Conn, certificate: Sha256Digest) -> Result<(), StoreError> {
+    sql("DELETE FROM key_packages WHERE certificate = $1").bytes(certificate.as_bytes()).run(conn).await?;
+    Ok(())
+}
+
 /// How many one-time key packages are left.
 pub(crate) async fn count_key_packages(conn: &mut Conn, certificate: Sha256Digest) -> Result<u32, StoreError> {
     let statement = sql("SELECT COUNT(*) FROM key_packages WHERE certificate = $1 AND last_resort = 0");

@@ -1,7 +1,7 @@
 //! Exhibits: who takes one in, which objects are stored, what state it is in, and its wrapped release share.
 
 use custodia_core::digest::{Blake3Digest, Sha256Digest};
-use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
 
 use super::sql::{Fields, sql};
 use super::{Conn, StoreError};
@@ -10,15 +10,15 @@ use super::{Conn, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Intake {
     pub case: CaseId,
-    pub certificate: Sha256Digest,
+    pub device: DeviceId,
 }
 
 /// Reserves an exhibit id if it is free; answers for whom it is reserved now.
 pub(crate) async fn reserve(conn: &mut Conn, exhibit: ExhibitId, wanted: Intake) -> Result<Intake, StoreError> {
-    sql("INSERT INTO intakes (exhibit_id, case_id, certificate) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+    sql("INSERT INTO intakes (exhibit_id, case_id, device) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bytes(exhibit.as_bytes())
         .bytes(wanted.case.as_bytes())
-        .bytes(wanted.certificate.as_bytes())
+        .bytes(wanted.device.as_bytes())
         .run(conn)
         .await?;
     intake(conn, exhibit).await?.ok_or(StoreError::Corrupt("a reservation that was just made is missing"))
@@ -26,8 +26,8 @@ pub(crate) async fn reserve(conn: &mut Conn, exhibit: ExhibitId, wanted: Intake)
 
 /// For whom an exhibit id is reserved.
 pub(crate) async fn intake(conn: &mut Conn, exhibit: ExhibitId) -> Result<Option<Intake>, StoreError> {
-    let row = sql("SELECT case_id, certificate FROM intakes WHERE exhibit_id = $1").bytes(exhibit.as_bytes()).row(conn).await?;
-    row.map(|mut row| Ok(Intake { case: row.case()?, certificate: row.sha256()? })).transpose()
+    let row = sql("SELECT case_id, device FROM intakes WHERE exhibit_id = $1").bytes(exhibit.as_bytes()).row(conn).await?;
+    row.map(|mut row| Ok(Intake { case: row.case()?, device: row.device()? })).transpose()
 }
 
 /// Notes that an object is durably stored.

@@ -2,7 +2,7 @@
 
 use custodia_core::custody::record::{ChainHead, ChainSeq, Commitment, Part, PartCommitment, Place, Record, Salt};
 use custodia_core::digest::Sha256Digest;
-use custodia_core::ids::{CaseId, ExhibitId, IntentId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 use custodia_core::log::merkle::{RootHash, TreeSize};
 use custodia_core::time::LogTime;
 
@@ -343,13 +343,13 @@ pub(crate) async fn erase_payload(conn: &mut Conn, index: u64) -> Result<(), Sto
 pub(crate) async fn insert_log_read(
     conn: &mut Conn,
     index: u64,
-    certificate: Sha256Digest,
+    device: DeviceId,
     case: CaseId,
     range: core::ops::Range<u64>,
 ) -> Result<(), StoreError> {
-    sql("INSERT INTO log_reads (idx, certificate, case_id, from_idx, to_idx) VALUES ($1, $2, $3, $4, $5)")
+    sql("INSERT INTO log_reads (idx, device, case_id, from_idx, to_idx) VALUES ($1, $2, $3, $4, $5)")
         .number(index)
-        .bytes(certificate.as_bytes())
+        .bytes(device.as_bytes())
         .bytes(case.as_bytes())
         .number(range.start)
         .number(range.end)
@@ -359,15 +359,10 @@ pub(crate) async fn insert_log_read(
 }
 
 /// Where the reading that stands in the log and covers `index` ends; none if no entry of that device covers it.
-pub(crate) async fn log_read_until(
-    conn: &mut Conn,
-    certificate: Sha256Digest,
-    case: CaseId,
-    index: u64,
-) -> Result<Option<u64>, StoreError> {
-    let row = sql("SELECT to_idx FROM log_reads WHERE certificate = $1 AND case_id = $2 AND from_idx <= $3 AND to_idx > $3 \
+pub(crate) async fn log_read_until(conn: &mut Conn, device: DeviceId, case: CaseId, index: u64) -> Result<Option<u64>, StoreError> {
+    let row = sql("SELECT to_idx FROM log_reads WHERE device = $1 AND case_id = $2 AND from_idx <= $3 AND to_idx > $3 \
                    ORDER BY to_idx DESC LIMIT 1")
-    .bytes(certificate.as_bytes())
+    .bytes(device.as_bytes())
     .bytes(case.as_bytes())
     .number(index)
     .row(conn)
@@ -376,9 +371,9 @@ pub(crate) async fn log_read_until(
 }
 
 /// Whether an entry of that device accounts for reading a case, or for [`CaseId::REGISTRY`] the whole log.
-pub(crate) async fn has_read(conn: &mut Conn, certificate: Sha256Digest, case: CaseId) -> Result<bool, StoreError> {
-    sql("SELECT idx FROM log_reads WHERE certificate = $1 AND case_id = $2 LIMIT 1")
-        .bytes(certificate.as_bytes())
+pub(crate) async fn has_read(conn: &mut Conn, device: DeviceId, case: CaseId) -> Result<bool, StoreError> {
+    sql("SELECT idx FROM log_reads WHERE device = $1 AND case_id = $2 LIMIT 1")
+        .bytes(device.as_bytes())
         .bytes(case.as_bytes())
         .exists(conn)
         .await

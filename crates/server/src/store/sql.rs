@@ -1,7 +1,7 @@
 //! One statement: its text, what is bound to it, and the fields of its rows as our own types.
 
 use custodia_core::digest::{Blake3Digest, Sha256Digest};
-use custodia_core::ids::{CaseId, ExhibitId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, Row as _};
@@ -172,6 +172,10 @@ impl Fields {
 
     pub fn case(&mut self) -> Result<CaseId, StoreError> {
         self.array().map(CaseId::from_bytes)
+    }
+
+    pub fn device(&mut self) -> Result<DeviceId, StoreError> {
+        self.array().map(DeviceId::from_bytes)
     }
 
     pub fn exhibit(&mut self) -> Result<ExhibitId, StoreError> {

@@ -181,7 +181,8 @@ impl Scene {
                     resync: false,
                 };
                 let intent = self.intent(device, case, None, Body::MemberChange(body));
-                serde_json::json!({"intent": intent, "commit": "Y29tbWl0", "ring_row": "Y29tbWl0", "grants": []}).to_string().into_bytes()
+                let some = "Y29tbWl0";
+                json(&serde_json::json!({"intent": intent, "commit": some, "ring_row": some, "group_info": some, "grants": []}))
             }
             ("post", "/v1/cases/{case}/acts") => {
                 let report = GroupReport { epoch: 0, commit: Sha256Digest::of(&[b"commit"]), error: "cannot be processed".to_owned() };
@@ -339,11 +340,10 @@ async fn remove(scene: &mut Scene, ana: &TestDevice, gone: &TestDevice) {
     let mut group = CaseGroup::load(&ana.mls, GroupId::first(CASE)).unwrap().unwrap();
     let leaf = group.members().unwrap().into_iter().find(|leaf| leaf.certificate == gone.certificate).unwrap().index;
     let changes = custodia_mls::Changes { add: Vec::new(), remove: vec![leaf] };
-    let epoch = group.epoch().0;
     let prepared = group.prepare_commit(&ana.mls, &ana.mls_device(), changes, &context).unwrap();
     let row = vec![7; 104];
     let body = MemberChange {
-        epoch,
+        epoch: group.epoch().0,
         commit: Sha256Digest::of(&[&prepared.commit]),
         welcome: None,
         ring_version: 2,
@@ -359,6 +359,7 @@ async fn remove(scene: &mut Scene, ana: &TestDevice, gone: &TestDevice) {
         commit: Base64(prepared.commit),
         welcome: None,
         ring_row: Some(Base64(row)),
+        group_info: Base64(prepared.group_info),
         grants: Vec::new(),
     };
     scene.world.post(ana, &super::cases::path(), &request).await.json::<Changed>();

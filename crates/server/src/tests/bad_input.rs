@@ -61,8 +61,14 @@ async fn bodies_lists_and_numbers_over_their_limits_are_refused_and_leave_no_tra
     let many = (0..=MAX_KEY_PACKAGES).map(|number| Sha256Digest::of(&[&number.to_be_bytes()])).collect();
     world.post(&ana, "/v1/key-packages/claim", &ClaimKeyPackages { devices: many }).await.refused(ErrorCode::Malformed);
     let grant = GrantUpload { intent: String::new(), grant: String::new() };
-    let change =
-        ChangeMembers { intent: String::new(), commit: Base64(Vec::new()), welcome: None, ring_row: None, grants: vec![grant; 4097] };
+    let change = ChangeMembers {
+        intent: String::new(),
+        commit: Base64(Vec::new()),
+        welcome: None,
+        ring_row: None,
+        group_info: Base64(Vec::new()),
+        grants: vec![grant; 4097],
+    };
     world.post(&ana, &path(), &change).await.refused(ErrorCode::TooLarge);
     for number in ["18446744073709551615", "9223372036854775808"] {
         world.get(&ana, &format!("/v1/cases/{CASE}/records?from={number}")).await.refused(ErrorCode::Malformed);

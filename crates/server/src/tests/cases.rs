@@ -62,6 +62,7 @@ pub async fn change(world: &mut World, device: &TestDevice, ring: u8, joining: &
         commit: Base64(prepared.commit),
         welcome: prepared.welcome.map(Base64),
         ring_row: Some(Base64(row)),
+        group_info: Base64(prepared.group_info),
         grants: Vec::new(),
     }
 }

@@ -72,7 +72,7 @@ impl Vault {
         let size = u64::try_from(bytes.len()).map_err(|_| Refusal::TooLarge("the object"))?;
         let object = Named::check(name, bytes)?;
         self.require_member(caller, case).await?;
-        let wanted = exhibits::Intake { case, certificate: caller.id() };
+        let wanted = exhibits::Intake { case, device: caller.device() };
         // Of all objects of an exhibit only the first has something to write here.
         let mut conn = self.store.read().await?;
         let collected = exhibits::exhibit(&mut conn, exhibit).await?.is_some();
@@ -277,6 +277,9 @@ impl Vault {
         let one_time: Vec<_> = request.one_time.iter().map(|package| check(&package.0, false)).collect::<Result<_, _>>()?;
         let last_resort = request.last_resort.as_ref().map(|package| check(&package.0, true)).transpose()?;
         let mut write = self.store.write().await?;
+        for earlier in caller.other_certificates() {
+            devices::forget_key_packages(write.conn(), earlier).await?;
+        }
         let held = devices::count_key_packages(write.conn(), caller.id()).await?;
         if held as usize + one_time.len() > 10 * MAX_KEY_PACKAGES {
             return Err(Refusal::TooMany("this device has a thousand key packages here"));

@@ -2,7 +2,7 @@
 
 use custodia_api::limits::{MAX_PAGE_GRANTS, MAX_PAGE_RECORDS};
 use custodia_api::messages::{
-    CaseRow, Cases, ChangeRow, Changes, Consistency, ExhibitRow, Exhibits, Grants, LogPage, RecordsPage, WelcomeRow, Welcomes,
+    CaseRow, Cases, ChangeRow, Changes, Consistency, ExhibitRow, Exhibits, Grants, GroupState, LogPage, RecordsPage, WelcomeRow, Welcomes,
 };
 use custodia_core::custody::receipt::{ClosedPart, OpenedPart, PartView, Receipt, RecordView};
 use custodia_core::custody::record::Salt;
@@ -14,6 +14,7 @@ use custodia_core::log::merkle::{LeafIndex, MerkleError, NodeHash, TreeSize};
 use custodia_core::log::proof::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
 use custodia_core::log::tile::{self, Tile, TileContent};
 use custodia_failpoint::fail_point;
+use custodia_mls::FollowedGroup;
 
 use super::Vault;
 use super::evidence::exhibit_row;
@@ -144,12 +145,12 @@ impl Vault {
 
     /// Members read their case; an auditor whose reading stands in the log (`log.read` for the case, or for the whole log).
     async fn require_reader(&self, conn: &mut Conn, caller: &Caller, case: CaseId) -> Result<(), Refusal> {
-        let member = cases::member(conn, case, caller.id()).await?;
+        let member = cases::member(conn, case, caller.device()).await?;
         if member.is_some_and(|member| member.left.is_none()) {
             return Ok(());
         }
         let reads = caller.certificate().role() == Role::Auditor
-            && (log::has_read(conn, caller.id(), case).await? || log::has_read(conn, caller.id(), CaseId::REGISTRY).await?);
+            && (log::has_read(conn, caller.device(), case).await? || log::has_read(conn, caller.device(), CaseId::REGISTRY).await?);
         if reads { Ok(()) } else { Err(Refusal::NotFound("case")) }
     }
 
@@ -157,7 +158,7 @@ impl Vault {
     pub async fn log_records(&self, caller: &Caller, from: u64) -> Result<LogPage, Refusal> {
         let mut conn = self.store.read().await?;
         let auditor = caller.certificate().role() == Role::Auditor;
-        let until = match log::log_read_until(&mut conn, caller.id(), CaseId::REGISTRY, from).await? {
+        let until = match log::log_read_until(&mut conn, caller.device(), CaseId::REGISTRY, from).await? {
             Some(until) if auditor => until,
             _ => return Err(Refusal::NotFound("page that an entry log.read of this device covers")),
         };
@@ -169,7 +170,7 @@ impl Vault {
     pub async fn cases(&self, caller: &Caller) -> Result<Cases, Refusal> {
         let mut conn = self.store.read().await?;
         let mut rows = Vec::new();
-        for (case, epoch, exhibits) in cases::cases_of(&mut conn, caller.id()).await? {
+        for (case, epoch, exhibits) in cases::cases_of(&mut conn, caller.device()).await? {
             let members = cases::members(&mut conn, case).await?.into_iter().map(|member| member.certificate).collect();
             rows.push(CaseRow { case, epoch, exhibits, members });
         }
@@ -193,6 +194,18 @@ impl Vault {
         Ok(Changes { epoch, changes: commits.into_iter().map(row).collect() })
     }
 
+    /// The group of a case as the server follows it, for a member that lost its own.
+    pub async fn group(&self, caller: &Caller, case: CaseId) -> Result<GroupState, Refusal> {
+        self.require_member(caller, case).await?;
+        let mut conn = self.store.read().await?;
+        let group = cases::group(&mut conn, case).await?.ok_or(Refusal::NotFound("case"))?;
+        drop(conn);
+        let followed = FollowedGroup::load(&group.state).map_err(|_| Refusal::Internal("a followed group cannot be used"))?;
+        let tree = followed.ratchet_tree().map_err(|_| Refusal::Internal("a followed group cannot be used"))?;
+        fail_point!("server.group.read");
+        Ok(GroupState { epoch: group.epoch, group_info: Base64(group.info), tree: Base64(tree) })
+    }
+
     /// Welcomes that wait for the caller.
     pub async fn welcomes(&self, caller: &Caller) -> Result<Welcomes, Refusal> {
         let mut conn = self.store.read().await?;
@@ -202,7 +215,7 @@ impl Vault {
             welcome: Base64(welcome.message),
             ring_row: Base64(welcome.ring_row),
         };
-        let welcomes = cases::welcomes_for(&mut conn, caller.id()).await?.into_iter().map(row).collect();
+        let welcomes = cases::welcomes_for(&mut conn, caller.device()).await?.into_iter().map(row).collect();
         fail_point!("server.welcomes.read");
         Ok(Welcomes { welcomes })
     }
@@ -211,7 +224,7 @@ impl Vault {
     pub async fn grants(&self, caller: &Caller, case: CaseId, from: u64) -> Result<Grants, Refusal> {
         self.require_member(caller, case).await?;
         let mut conn = self.store.read().await?;
-        let page = cases::grants_to(&mut conn, case, caller.id(), from, MAX_PAGE_GRANTS).await?;
+        let page = cases::grants_to(&mut conn, case, caller.device(), from, MAX_PAGE_GRANTS).await?;
         let next = page.last().map_or(from, |(_, index)| index + 1);
         Ok(Grants { grants: page.into_iter().map(|(jws, _)| jws).collect(), next })
     }

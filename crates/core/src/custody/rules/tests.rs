@@ -8,10 +8,12 @@ use crate::custody::facts::{DeviceFacts, LogFacts, Membership};
 use crate::custody::intent::tests::consultation;
 use crate::custody::wire::Hex;
 use crate::digest::{Blake3Digest, Sha256Digest};
+use crate::ids::DeviceId;
 use crate::time::LogTime;
 
 fn device(office: &str, role: Role) -> DeviceFacts {
-    DeviceFacts { good_standing: true, role, office: office.parse().unwrap(), person: format!("{office}/joost").parse().unwrap() }
+    let person = format!("{office}/joost").parse().unwrap();
+    DeviceFacts { id: DeviceId::from_bytes([7; 16]), good_standing: true, role, office: office.parse().unwrap(), person }
 }
 
 fn leaf(office: &str, role: Role) -> LeafFacts {
