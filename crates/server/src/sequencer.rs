@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::Refusal;
 use crate::nonces::Nonce;
+use crate::store::StoreError;
 use crate::vault::Vault;
 
 /// The most submissions of one turn.
@@ -138,8 +139,13 @@ impl Waiting {
                 }
                 Err(stop) => {
                     tracing::error!(reason = %stop, "a turn was not entered");
+                    // A database's own words are for the operator.
+                    let told = match stop {
+                        turn::Stop::Store(error @ StoreError::Unavailable(_)) => Refusal::from(error).to_string(),
+                        other => other.to_string(),
+                    };
                     for answer in answers {
-                        let _ = answer.send(Err(Refusal::Unavailable(stop.to_string())));
+                        let _ = answer.send(Err(Refusal::Unavailable(told.clone())));
                     }
                 }
             }

@@ -118,7 +118,7 @@ pub async fn collect(stage: &Stage, texts: &Texts, case: &str, interrupted: &Int
         }
     }
     let log_key = fs::read_to_string(stage.at("server/keys/log.key")).unwrap();
-    secrets.server.push(Needle::key("log key", log_key.trim_end().rsplit('+').next().unwrap().as_bytes()));
+    secrets.server.push(Needle::key("log key", log_key.trim_end().splitn(5, '+').last().unwrap().as_bytes()));
     assert!(
         secrets.server.len() == 2 && secrets.case.len() > 6 && secrets.device.len() > 40,
         "{} {} {}",
