@@ -53,10 +53,14 @@ impl Agent {
     /// What the state refuses.
     pub async fn examine_own(&self) -> Result<OwnExamination, AgentError> {
         let certificate = self.device.certificate.as_ref().and_then(|der| UnverifiedCertificate::parse(der).ok());
-        let standing = match (self.own_certificate().await, self.link()) {
-            (Ok(_), _) => Standing::Good,
-            (Err(AgentError::OwnStanding(standing)), _) => standing,
-            (Err(_), _) => Standing::Unknown,
+        let standing = match self.own_certificate().await {
+            Ok(_) => Standing::Good,
+            Err(AgentError::OwnStanding(standing)) => standing,
+            Err(AgentError::OutOfValidity { clock }) if certificate.as_ref().is_some_and(|own| clock < own.claims().not_before) => {
+                Standing::NotYetValid
+            }
+            Err(AgentError::OutOfValidity { .. }) => Standing::Expired,
+            Err(_) => Standing::Unknown,
         };
         let mut connection = self.state.connection().await;
         let waiting = acts::waiting(&mut connection).await?.len();

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use custodia_client::state::StateError;
 use custodia_client::{Agent, AgentError, NewDevice, StatePaths};
+use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::Role;
-use custodia_core::ids::PersonId;
+use custodia_core::ids::{CaseId, DeviceId, PersonId};
 use custodia_failpoint::fail_point;
 
-use super::{COST, address, agent, agent_in_touch, clock, home, read_bytes, server_card, write_new};
-use crate::DeviceOptions;
+use serde::Serialize;
+
+use super::{COST, agent, clock, get_in_touch, read_bytes, write_new};
 use crate::failure::Failure;
-use crate::terminal::{note, passphrase, say};
+use crate::settings::{ServerFlags, Settings};
+use crate::terminal::{Answer, answer, note, passphrase, printable, printable_path};
 
 /// Commands of a device.
 #[derive(Subcommand)]
@@ -39,20 +42,79 @@ pub enum Command {
     Install {
         /// The certificate.
         certificate: PathBuf,
-        /// The server's address.
-        #[arg(long)]
-        server: String,
-        /// The authorities (PEM) by which the server's TLS certificate is judged.
-        #[arg(long, value_name = "FILE")]
-        tls_authority: Option<PathBuf>,
-        /// server.json as the office gave it out: the log that this device will hold the server to.
-        #[arg(long)]
-        card: PathBuf,
+        #[command(flatten)]
+        server: ServerFlags,
     },
     /// Bring this device up to date: registry, new cases, changes of members.
     Sync,
     /// Show this device.
     Show,
+}
+
+/// A device that was made, and its request.
+#[derive(Serialize)]
+pub struct Asked {
+    device: DeviceId,
+    /// What the person and the office compare by voice.
+    fingerprint: Sha256Digest,
+    /// The file for the office.
+    request: String,
+}
+
+impl Answer for Asked {
+    fn text(&self) -> String {
+        self.fingerprint.to_string()
+    }
+}
+
+/// A certificate that was installed.
+#[derive(Serialize)]
+pub struct Installed {
+    device: DeviceId,
+    /// SHA-256 of the certificate.
+    certificate: Sha256Digest,
+}
+
+impl Answer for Installed {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
+/// What a device learnt.
+#[derive(Serialize)]
+pub struct InTouch {
+    /// How many records the log has, by the newest checkpoint that the server showed.
+    records: u64,
+    /// The cases that the device joined just now.
+    joined: Vec<CaseId>,
+}
+
+impl Answer for InTouch {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
+/// A device.
+#[derive(Serialize)]
+pub struct Shown {
+    device: DeviceId,
+    /// office/person.
+    person: PersonId,
+    /// The person's name.
+    name: String,
+    role: &'static str,
+    /// SHA-256 of its certificate; null before one is installed.
+    certificate: Option<Sha256Digest>,
+}
+
+impl Answer for Shown {
+    fn text(&self) -> String {
+        let certificate = self.certificate.map_or_else(|| "none yet".to_owned(), |id| id.to_string());
+        let Self { device, person, name, role, .. } = self;
+        format!("device       {device}\nperson       {} ({person})\nrole         {role}\ncertificate  {certificate}", printable(name))
+    }
 }
 
 /// The device that an interrupted `device init` with the same words made: one without a certificate.
@@ -66,7 +128,7 @@ async fn begun(paths: &StatePaths, passphrase: &str, new: &NewDevice, exists: St
 }
 
 /// Runs a command of a device.
-pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
+pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
     match command {
         Command::Init { person, name, label, role, request } => {
             let role = Role::ALL.into_iter().find(|known| known.as_str() == role);
@@ -74,8 +136,8 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let bad = |what: &'static str| move |error: custodia_core::identity::TextError| Failure::usage(format!("{what}: {error}"), "");
             let (name, label) = (name.parse().map_err(bad("--name"))?, label.parse().map_err(bad("--label"))?);
             let new = NewDevice { person, name, label, role, cost: COST };
-            let paths = StatePaths::in_folder(home(options)?);
-            let passphrase = passphrase(options.passphrase_fd, "the new device", true)?;
+            let paths = StatePaths::in_folder(settings.home()?);
+            let passphrase = passphrase(settings.passphrase_fd, "the new device", true)?;
             let agent = match Agent::create(&paths, &passphrase, new.clone(), clock()).await {
                 Err(AgentError::State(StateError::Exists(folder))) => begun(&paths, &passphrase, &new, StateError::Exists(folder)).await?,
                 made => made?,
@@ -86,42 +148,36 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 write_new(&request, asked.text().as_bytes())?;
             }
             note("Send the request to your office, and compare this fingerprint with them by voice:");
-            say(&asked.fingerprint().to_string());
-            Ok(())
+            answer(&Asked { device: agent.device_id(), fingerprint: asked.fingerprint(), request: printable_path(&request) })
         }
-        Command::Install { certificate, server, tls_authority, card } => {
-            let mut agent = agent(options).await?;
+        Command::Install { certificate, server } => {
+            let (address, card) = (settings.address(&server)?, settings.card(&server.card)?);
+            let mut agent = agent(settings).await?;
             let der = read_bytes(&certificate)?;
-            agent.bind(&address(server, tls_authority.as_deref())?, &server_card(&card)?).await?;
+            agent.bind(&address, &card).await?;
             agent.install_certificate(&der).await?;
             agent.sync().await?;
             agent.own_certificate().await?;
             agent.publish_key_packages().await?;
             note("The certificate is installed and stands in the log.");
-            Ok(())
+            answer(&Installed { device: agent.device_id(), certificate: agent.certificate_id()? })
         }
         Command::Sync => {
-            agent_in_touch(options).await?;
-            Ok(())
+            let agent = agent(settings).await?;
+            let joined = get_in_touch(&agent).await?;
+            answer(&InTouch { records: agent.log_size().await?, joined })
         }
         Command::Show => {
-            let agent = agent(options).await?;
+            let agent = agent(settings).await?;
             let request = agent.device_request()?;
             let wanted = request.wanted();
-            let certificate = agent.certificate_id().map_or_else(|_| "none yet".to_owned(), |id| id.to_string());
-            if options.json {
-                let shown = serde_json::json!({"device": agent.device_id(), "person": wanted.person, "role": wanted.role.as_str(), "certificate": certificate});
-                say(&shown.to_string());
-            } else {
-                say(&format!(
-                    "device       {}\nperson       {} ({})\nrole         {}\ncertificate  {certificate}",
-                    agent.device_id(),
-                    wanted.name,
-                    wanted.person,
-                    wanted.role
-                ));
-            }
-            Ok(())
+            answer(&Shown {
+                device: agent.device_id(),
+                person: wanted.person.clone(),
+                name: wanted.name.to_string(),
+                role: wanted.role.as_str(),
+                certificate: agent.certificate_id().ok(),
+            })
         }
     }
 }
