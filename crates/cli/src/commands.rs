@@ -2,30 +2,33 @@
 
 pub mod audit;
 pub mod case;
+pub mod config;
 pub mod device;
 pub mod doctor;
 pub mod dossier;
 pub mod exhibit;
 mod intake;
 pub mod log;
+pub mod manual;
 pub mod office;
+pub mod schema;
 pub mod serve;
 pub mod verify;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
-use custodia_client::http::ServerAddress;
 use custodia_client::passphrase::Cost;
-use custodia_client::{Agent, Clock, ServerInfo, StatePaths, Statement};
+use custodia_client::{Agent, Clock, StatePaths, Statement};
 use custodia_core::custody::intent::ClockSource;
 use custodia_core::ids::CaseId;
 use custodia_core::time::LogTime;
+use serde::Serialize;
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::DeviceOptions;
-use crate::failure::{Exit, Failure};
-use crate::terminal::{self, printable_path};
+use crate::failure::{Code, Failure};
+use crate::settings::Settings;
+use crate::terminal::{self, Answer, printable_path};
 
 /// Why an act is done; it is sealed to the case's members and auditors.
 #[derive(Args)]
@@ -44,6 +47,19 @@ impl From<Reason> for Statement {
     }
 }
 
+/// An act that stands in the log.
+#[derive(Serialize)]
+pub struct Entered {
+    /// The index of its record.
+    pub record: u64,
+}
+
+impl Answer for Entered {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
 /// The operating system's clock, with the machine's zone.
 pub fn clock() -> Clock {
     Clock::new(ClockSource::Os, || {
@@ -52,20 +68,10 @@ pub fn clock() -> Clock {
     })
 }
 
-/// Folder of the device's state: `--home`, or below the user's data folder.
-pub fn home(options: &DeviceOptions) -> Result<PathBuf, Failure> {
-    let data = || {
-        let folder = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-        folder.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")))
-    };
-    let folder = options.home.clone().or_else(|| data().map(|data| data.join("custodia")));
-    folder.ok_or_else(|| Failure::usage("there is no home folder", "Name the device's folder with --home."))
-}
-
 /// Opens the device's state under its passphrase.
-pub async fn agent(options: &DeviceOptions) -> Result<Agent, Failure> {
-    let folder = home(options)?;
-    let passphrase = terminal::passphrase(options.passphrase_fd, "this device", false)?;
+pub async fn agent(settings: &Settings) -> Result<Agent, Failure> {
+    let folder = settings.home()?;
+    let passphrase = terminal::passphrase(settings.passphrase_fd, "this device", false)?;
     let agent = Agent::open(&StatePaths::in_folder(folder), &passphrase, clock()).await?;
     warn_of_end(&agent)?;
     Ok(agent)
@@ -92,18 +98,24 @@ pub fn day(time: LogTime) -> String {
 }
 
 /// Opens the device and brings it up to date with log, registry and its cases.
-pub async fn agent_in_touch(options: &DeviceOptions) -> Result<Agent, Failure> {
-    let agent = agent(options).await?;
+pub async fn agent_in_touch(settings: &Settings) -> Result<Agent, Failure> {
+    let agent = agent(settings).await?;
+    get_in_touch(&agent).await?;
+    Ok(agent)
+}
+
+/// Brings a device up to date with log, registry and its cases; gives those that it joined.
+pub async fn get_in_touch(agent: &Agent) -> Result<Vec<CaseId>, Failure> {
     agent.deliver().await?;
     agent.sync().await?;
     agent.publish_key_packages().await?;
-    agent.join_new_cases().await?;
+    let joined = agent.join_new_cases().await?;
     // Said wherever something of the server's is shown: a server that stands still looks like one where nothing happens.
     let size = agent.log_size().await?;
     terminal::note(&format!(
         "The server shows a log of {size} records. No witness is configured, so nobody checked that there is no newer one."
     ));
-    Ok(agent)
+    Ok(joined)
 }
 
 /// From how many days before its end on a certificate is spoken of.
@@ -116,40 +128,21 @@ pub const COST: Cost = Cost::DEFAULT;
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let limit = 16 * 1024 * 1024;
     custodia_client::durable_file::read(path, limit).map_err(|error| match error.kind() {
-        std::io::ErrorKind::FileTooLarge => {
-            Failure::usage(format!("{}: larger than 16 MiB", printable_path(path)), "Check that this is the right file.")
-        }
+        std::io::ErrorKind::FileTooLarge => Failure::malformed(path, "larger than 16 MiB", ""),
         _ => Failure::file(path, &error),
     })
 }
 
 /// Reads a text file of at most 16 MiB.
 pub fn read_text(path: &Path) -> Result<String, Failure> {
-    String::from_utf8(read_bytes(path)?)
-        .map_err(|_| Failure::usage(format!("{}: not text in UTF-8", printable_path(path)), "Check that this is the right file."))
+    String::from_utf8(read_bytes(path)?).map_err(|_| Failure::malformed(path, "not text in UTF-8", ""))
 }
 
 /// Writes a file that must not exist yet.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     custodia_client::durable_file::create(path, bytes).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::new(Exit::Conflict, format!("{}: exists already", printable_path(path)), "Nothing was written; choose another name.")
-        }
+        std::io::ErrorKind::AlreadyExists => Failure::new(Code::Exists, format!("{}: exists already", printable_path(path)), ""),
         _ => Failure::file(path, &error),
-    })
-}
-
-/// A server's address, and by which authorities its TLS is judged.
-fn address(server: String, authorities: Option<&Path>) -> Result<ServerAddress, Failure> {
-    let text = authorities.map(|path| std::fs::read(path).map_err(|error| Failure::file(path, &error))).transpose()?;
-    ServerAddress::new(server, text.as_deref()).map_err(|error| Failure::usage(error.to_string(), "Name it with --tls-authority."))
-}
-
-/// Reads what an office gives out about its server: origin, log key, trust pin.
-pub fn server_card(path: &Path) -> Result<ServerInfo, Failure> {
-    let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(format!("{}: {error}", printable_path(path)), "It is the server.json that `custodia serve init` wrote.")
     })
 }
 
@@ -160,10 +153,10 @@ pub async fn find_case(agent: &Agent, text: &str) -> Result<CaseId, Failure> {
     match (found.next(), found.next()) {
         (Some(case), None) => Ok(case.id),
         (None, _) => Err(Failure::new(
-            Exit::NotFound,
+            Code::NotFound,
             format!("no case is called {}", terminal::printable(text)),
             "`custodia case list` shows yours.",
         )),
-        (Some(_), Some(_)) => Err(Failure::usage(format!("{} names several cases", terminal::printable(text)), "Give the whole id.")),
+        (Some(_), Some(_)) => Err(Failure::new(Code::Ambiguous, format!("{} names several cases", terminal::printable(text)), "")),
     }
 }

@@ -1,15 +1,25 @@
 //! Every failure of a command: what is wrong, what to do next, and which exit code says whose matter it is.
+//!
+//! One place turns an error's kind into its [`Code`]. No code is chosen by `_`: an error that is new to the agent has none, and the program does
+//! not build until it has one.
+
+mod codes;
 
 use custodia_client::AgentError;
+use custodia_client::audit::AuditorKeyError;
 use custodia_client::dossier::DossierError;
-use custodia_client::http::HttpError;
+use custodia_client::http::{ErrorCode, HttpError};
 use custodia_client::office::OfficeError;
 use custodia_client::open::ExportError;
 use custodia_client::passphrase::PassphraseError;
 use custodia_client::seal::scan::IntakeError;
 use custodia_client::state::StateError;
+use custodia_server::StartError;
+use serde::Serialize;
 
 use crate::terminal::printable_path;
+
+pub use codes::Code;
 
 /// Exit codes; a code never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +41,8 @@ pub enum Exit {
     TryAgain = 7,
     /// Something else was there first.
     Conflict = 8,
+    /// Some of it is done, and some is not.
+    PartlyDone = 9,
     /// The server misbehaves.
     Misbehaved = 10,
 }
@@ -38,156 +50,240 @@ pub enum Exit {
 /// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
-    /// The exit code.
-    pub exit: Exit,
+    /// Its stable code.
+    pub code: Code,
     /// What is wrong.
     pub message: String,
-    /// What to do next; empty if the message says it.
+    /// What to do next.
     pub next: String,
+    /// The rule that refused, if one did.
+    pub rule: Option<String>,
     /// Whether the device's state could not be read or written: then the folder is to be named.
     pub of_state: bool,
 }
 
+/// An error as it is written to standard error under `--json`.
+#[derive(Serialize)]
+pub struct ErrorOutput {
+    /// The stable code of the error; docs/ERRORS.md lists them.
+    pub code: &'static str,
+    /// The exit code of the command.
+    pub exit: u8,
+    /// What is wrong.
+    pub message: String,
+    /// What to do next.
+    pub next: String,
+    /// The rule that refused the act, such as ACC-08; docs/RULES.md says what each demands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
 impl Failure {
-    /// A failure with its next step.
-    pub fn new(exit: Exit, message: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), next: next.into(), of_state: false }
+    /// A failure with its next step; of an empty one the code knows it.
+    pub fn new(code: Code, message: impl Into<String>, next: impl Into<String>) -> Self {
+        let next = Some(next.into()).filter(|next| !next.is_empty()).unwrap_or_else(|| code.next().to_owned());
+        Self { code, message: message.into(), next, rule: None, of_state: false }
     }
 
-    /// Words or files of the command that cannot be used.
+    /// Words of the command that cannot be used.
     pub fn usage(message: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, message, next)
+        Self::new(Code::Usage, message, next)
     }
 
     /// A file that the system does not let us read or write.
     pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::usage(format!("{}: {error}", printable_path(path)), "Check the path and its permissions.")
+        Self::new(Code::FileUnusable, format!("{}: {error}", printable_path(path)), "")
+    }
+
+    /// A file whose content is not of its form.
+    pub fn malformed(path: &std::path::Path, problem: impl core::fmt::Display, next: &str) -> Self {
+        Self::new(Code::FileMalformed, format!("{}: {}", printable_path(path), problem.to_string().trim_end()), next)
+    }
+
+    /// The same, as it is written under `--json`.
+    pub fn output(&self) -> ErrorOutput {
+        let (message, next, rule) = (self.message.clone(), self.next.clone(), self.rule.clone());
+        ErrorOutput { code: self.code.as_str(), exit: self.code.exit() as u8, message, next, rule }
     }
 }
 
-fn exit_of(error: &AgentError) -> Exit {
+const fn code_of(error: &AgentError) -> Code {
     match error {
-        AgentError::Http(error) => exit_of_http(error),
-        AgentError::Misbehaved(_) => Exit::Misbehaved,
-        AgentError::State(error) => exit_of_state(error),
-        AgentError::Cloned
-        | AgentError::OtherServer(_)
-        | AgentError::NotEnrolled
-        | AgentError::NotBound
-        | AgentError::OwnStanding(_)
-        | AgentError::OutOfValidity { .. }
-        | AgentError::Passphrase(PassphraseError::WrongPassphrase | PassphraseError::Empty | PassphraseError::Unavailable) => {
-            Exit::NotAuthenticated
-        }
-        AgentError::NotMember(_) => Exit::NotFound,
-        AgentError::NoRing(_) => Exit::TryAgain,
-        AgentError::NoKey(_) | AgentError::NotEligible(_) | AgentError::NoRecovery(_) => Exit::NotPermitted,
-        AgentError::GroupLost(_) | AgentError::Export(ExportError::Exists(_)) | AgentError::Dossier(DossierError::Exists(_)) => {
-            Exit::Conflict
-        }
-        AgentError::Export(ExportError::Digests(_)) | AgentError::Exhibit(_) | AgentError::PoisonCommit { .. } | AgentError::Mls(_) => {
-            Exit::NotVerified
-        }
-        AgentError::Passphrase(PassphraseError::Malformed(_))
-        | AgentError::Input { .. }
-        | AgentError::Intake(_)
-        | AgentError::NotOurCertificate(_)
-        | AgentError::Intent(_)
-        | AgentError::Export(_)
-        | AgentError::Dossier(_) => Exit::Usage,
-        _ => Exit::Unexpected,
+        AgentError::State(error) => code_of_state(error),
+        AgentError::Http(error) => code_of_http(error),
+        AgentError::Misbehaved(_) => Code::LogBroken,
+        AgentError::Mls(_) | AgentError::PoisonCommit { .. } => Code::GroupMessage,
+        AgentError::NotBound | AgentError::NotEnrolled => Code::NotEnrolled,
+        AgentError::OtherServer(_) => Code::OtherServer,
+        AgentError::NotOurCertificate(_) => Code::CertificateNotOurs,
+        AgentError::OwnStanding(_) | AgentError::OutOfValidity { .. } => Code::NotInGoodStanding,
+        AgentError::NoRecovery(_) => Code::NoRecovery,
+        AgentError::NotMember(_) => Code::NotMember,
+        AgentError::NotEligible(_) => Code::NotEligible,
+        AgentError::NoKey(_) => Code::NoKey,
+        AgentError::NoRing(_) => Code::NoRing,
+        AgentError::GroupLost(_) => Code::GroupLost,
+        AgentError::Input { .. } | AgentError::Intent(_) => Code::TextRefused,
+        AgentError::Cloned => Code::StateCopied,
+        AgentError::Intake(error) => code_of_intake(error),
+        AgentError::Export(error) => code_of_export(error),
+        AgentError::Dossier(error) => code_of_dossier(error),
+        AgentError::Exhibit(_) => Code::ExhibitDamaged,
+        AgentError::Hpke(_) => Code::KeyNotOpened,
+        AgentError::Passphrase(error) => code_of_passphrase(error),
+        AgentError::Request(_) | AgentError::Bug => Code::Unexpected,
     }
 }
 
-const fn exit_of_http(error: &HttpError) -> Exit {
+const fn code_of_http(error: &HttpError) -> Code {
     match error {
-        HttpError::Address(_) | HttpError::NotTaken { .. } => Exit::Usage,
-        HttpError::Refused { .. } => Exit::NotPermitted,
-        HttpError::Stale { .. } => Exit::Conflict,
-        HttpError::NotFound { .. } => Exit::NotFound,
-        HttpError::NotAuthenticated { .. } => Exit::NotAuthenticated,
-        HttpError::ObjectDamaged { .. } => Exit::NotVerified,
-        HttpError::ObjectsMissing | HttpError::Unavailable(_) => Exit::TryAgain,
-        HttpError::Misbehaved(_) => Exit::Misbehaved,
+        HttpError::Address(_) => Code::ServerAddress,
+        HttpError::Refused { .. } => Code::Refused,
+        HttpError::Stale { .. } => Code::StaleEpoch,
+        HttpError::NotFound { .. } => Code::NotFound,
+        HttpError::NotAuthenticated { code, .. } | HttpError::NotTaken { code, .. } => code_of_server(*code),
+        HttpError::ObjectDamaged { .. } => Code::ObjectDamaged,
+        HttpError::ObjectsMissing => Code::ObjectsMissing,
+        HttpError::Unavailable(_) => Code::Unavailable,
+        HttpError::Misbehaved(_) => Code::AnswerBroken,
     }
 }
 
-const fn exit_of_state(error: &StateError) -> Exit {
-    match error {
-        StateError::InUse(_) => Exit::TryAgain,
-        StateError::Exists(_) => Exit::Conflict,
-        StateError::Absent(_) => Exit::NotFound,
-        StateError::Copied(_) => Exit::NotAuthenticated,
-        _ => Exit::Unexpected,
+/// The code of a server's own code.
+const fn code_of_server(code: ErrorCode) -> Code {
+    match code {
+        ErrorCode::Malformed | ErrorCode::TooLarge | ErrorCode::DigestMismatch => Code::RequestNotTaken,
+        ErrorCode::NotAuthenticated | ErrorCode::Replayed => Code::NotAuthenticated,
+        ErrorCode::ClockSkew => Code::ClockSkew,
+        ErrorCode::UnknownDevice => Code::UnknownDevice,
+        ErrorCode::DeviceNotInGoodStanding => Code::NotInGoodStanding,
+        ErrorCode::NotPermitted => Code::Refused,
+        ErrorCode::NotFound => Code::NotFound,
+        ErrorCode::StaleEpoch => Code::StaleEpoch,
+        ErrorCode::Conflict => Code::Conflicting,
+        ErrorCode::ObjectsMissing => Code::ObjectsMissing,
+        ErrorCode::ObjectDamaged => Code::ObjectDamaged,
+        ErrorCode::TooMany | ErrorCode::Unavailable | ErrorCode::Internal => Code::Unavailable,
     }
 }
 
-/// What to do next, where the error's own words do not say it.
-fn next_of(error: &AgentError, exit: Exit) -> &'static str {
+const fn code_of_state(error: &StateError) -> Code {
     match error {
-        AgentError::State(StateError::Absent(_)) => {
-            "Make one: custodia device init --person OFFICE/PERSON --name NAME --request FILE. If there is one elsewhere, name its folder with --home."
+        StateError::InUse(_) => Code::InUse,
+        StateError::Exists(_) => Code::Exists,
+        StateError::Absent(_) => Code::NoState,
+        StateError::Copied(_) => Code::StateCopied,
+        StateError::NotOpened(_) | StateError::Damaged(_) => Code::StateDamaged,
+        StateError::Newer(_) => Code::StateNewer,
+        StateError::Io { .. } | StateError::Database(_) => Code::StateUnusable,
+    }
+}
+
+const fn code_of_passphrase(error: &PassphraseError) -> Code {
+    match error {
+        PassphraseError::Malformed(_) => Code::KeyFileMalformed,
+        PassphraseError::WrongPassphrase => Code::WrongPassphrase,
+        PassphraseError::Empty => Code::PassphraseUnusable,
+        PassphraseError::Unavailable => Code::Machine,
+    }
+}
+
+const fn code_of_intake(error: &IntakeError) -> Code {
+    match error {
+        IntakeError::NotAFile { .. } | IntakeError::Unreadable { .. } | IntakeError::Nothing | IntakeError::TooMany { .. } => {
+            Code::EvidenceUnusable
         }
+        IntakeError::Changed { .. } | IntakeError::OtherFiles(_) => Code::EvidenceChanged,
+    }
+}
+
+const fn code_of_export(error: &ExportError) -> Code {
+    match error {
+        ExportError::Exists(_) => Code::Exists,
+        ExportError::Io { .. } | ExportError::SameName(_) => Code::TargetUnusable,
+        ExportError::Writing(_) => Code::ViewerFailed,
+        ExportError::Digests(_) => Code::ExhibitDamaged,
+    }
+}
+
+const fn code_of_dossier(error: &DossierError) -> Code {
+    match error {
+        DossierError::Exists(_) => Code::Exists,
+        DossierError::Io { .. } | DossierError::Unwritable { .. } | DossierError::Changed(_) => Code::TargetUnusable,
+        DossierError::Malformed(_) | DossierError::NotOfThisLog(_) | DossierError::TooOld { .. } => Code::DossierUnusable,
+    }
+}
+
+/// What to do next, where the error knows it better than its code; empty elsewhere.
+const fn next_of(error: &AgentError) -> &'static str {
+    match error {
         AgentError::State(StateError::Exists(_)) => "Go on with that one, or name another folder with --home.",
-        AgentError::State(StateError::NotOpened(_) | StateError::Damaged(_)) => {
-            "Nothing was changed. Enrol this machine as a new device; a colleague or the recovery device gives it access again."
-        }
-        AgentError::State(StateError::Newer(_)) => "Use the newer program that wrote it.",
-        AgentError::State(StateError::Io { .. }) => "Check the folder, its permissions and the space on its disk.",
-        AgentError::Passphrase(PassphraseError::WrongPassphrase) => "Nothing was changed. Type it again; nobody can recover it for you.",
-        AgentError::Passphrase(PassphraseError::Malformed(_)) => "Put back state.key as it was; without it the state opens no more.",
-        AgentError::NotBound | AgentError::NotEnrolled => {
-            "Install the certificate: custodia device install CERTIFICATE --server URL --card server.json."
-        }
-        AgentError::GroupLost(_) => "Bring it back: custodia case resync CASE --reason WHY.",
-        AgentError::NoRing(_) => "A colleague runs `custodia device sync`; then run the same command again.",
-        AgentError::NotMember(_) => "`custodia case list` shows your cases; a member can add you.",
-        AgentError::NotOurCertificate(_) => "Install the file that your office issued for this device's own request.",
-        AgentError::Http(HttpError::Misbehaved(_)) => {
-            "Another program may answer at that address: check it. If it is the vault's, tell your office and an auditor; what it answered is kept."
-        }
         AgentError::Http(HttpError::Refused { receipt: Some(_), .. }) => {
             "The refusal itself stands in the log. docs/RULES.md says what each rule demands."
         }
-        AgentError::PoisonCommit { .. } => "Nothing of it was applied. Tell your office and a colleague of the case.",
-        AgentError::Exhibit(_) | AgentError::Export(ExportError::Digests(_)) => {
-            "Nothing of it is left on the disk. Tell whoever collected the exhibit, and an auditor."
-        }
         AgentError::Export(ExportError::Exists(_)) | AgentError::Dossier(DossierError::Exists(_)) => "Name another target with --to.",
-        AgentError::Export(ExportError::Io { .. }) | AgentError::Dossier(DossierError::Io { .. }) => {
-            "Check the path, its permissions and the space on its disk. Nothing unfinished was left there."
-        }
         AgentError::Intake(IntakeError::Unreadable { .. }) => "Check the path and its permissions. Nothing was entered in the log.",
-        AgentError::Intake(IntakeError::Changed { .. } | IntakeError::OtherFiles(_)) => {
-            "Begin anew with --fresh, once nothing writes to them. Nothing was entered in the log."
-        }
-        AgentError::Intake(_) => "Nothing was entered in the log.",
-        AgentError::Input { .. } => "Nothing was sent.",
-        _ => match exit {
-            Exit::TryAgain => "Run the same command again; what was done is not done twice.",
-            Exit::Misbehaved => {
-                "Do not go on with this server. Tell your office and an auditor; the evidence is kept with the device's state, or in the office's folder."
-            }
-            _ => "",
-        },
+        _ => "",
     }
 }
 
 impl From<AgentError> for Failure {
     fn from(error: AgentError) -> Self {
-        let exit = exit_of(&error);
         let of_state = matches!(error, AgentError::State(StateError::Database(_)));
-        Self { of_state, ..Self::new(exit, error.to_string(), next_of(&error, exit)) }
+        let failure = Self::new(code_of(&error), error.to_string(), next_of(&error));
+        let rule = match error {
+            AgentError::Http(HttpError::Refused { rule, .. }) => rule,
+            AgentError::PoisonCommit { rule } => Some(rule),
+            _ => None,
+        };
+        Self { rule, of_state, ..failure }
     }
 }
 
 impl From<OfficeError> for Failure {
     fn from(error: OfficeError) -> Self {
-        let exit = match &error {
-            OfficeError::Passphrase(PassphraseError::WrongPassphrase) => Exit::NotAuthenticated,
-            OfficeError::Exists => Exit::Conflict,
-            _ => Exit::Usage,
+        let code = match &error {
+            OfficeError::Exists => Code::Exists,
+            OfficeError::File(_) => Code::FileUnusable,
+            OfficeError::Damaged(_) => Code::FileMalformed,
+            OfficeError::Passphrase(error) => code_of_passphrase(error),
+            OfficeError::OtherOffice { .. } | OfficeError::Validity => Code::RequestUnusable,
+            OfficeError::Bug(_) => Code::Unexpected,
         };
-        Self::new(exit, error.to_string(), "")
+        Self::new(code, error.to_string(), "")
+    }
+}
+
+impl From<AuditorKeyError> for Failure {
+    fn from(error: AuditorKeyError) -> Self {
+        let code = match &error {
+            AuditorKeyError::Exists(_) => Code::Exists,
+            AuditorKeyError::InUse(_) => Code::InUse,
+            AuditorKeyError::Damaged(_) => Code::FileMalformed,
+            AuditorKeyError::Passphrase(error) => code_of_passphrase(error),
+            AuditorKeyError::Name(_) => Code::TextRefused,
+            AuditorKeyError::Io { .. } => Code::FileUnusable,
+            AuditorKeyError::NotClean { .. }
+            | AuditorKeyError::OtherLog(_)
+            | AuditorKeyError::Rollback { .. }
+            | AuditorKeyError::Fork(_)
+            | AuditorKeyError::Cosignature(_) => Code::CosigningRefused,
+        };
+        Self::new(code, error.to_string(), "")
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let code = match &error {
+            StartError::Config(_) => Code::ConfigMalformed,
+            StartError::Io { .. }
+            | StartError::Key { .. }
+            | StartError::Database(_)
+            | StartError::Objects(_)
+            | StartError::Log(_)
+            | StartError::Tls(_) => Code::ServerFailed,
+        };
+        Self::new(code, error.to_string(), "")
     }
 }

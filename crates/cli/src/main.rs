@@ -3,14 +3,19 @@
 mod commands;
 mod demo;
 mod failure;
+mod schema;
+mod settings;
 mod terminal;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use failure::Failure;
+use failure::{Code, Failure};
+use settings::{Flags, Settings};
+use terminal::Manners;
 
 /// A vault in which prosecutors of several states share evidence: sealed on their own devices, every access on record.
 #[derive(Parser)]
@@ -19,21 +24,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    device: DeviceOptions,
-}
-
-/// Which device acts.
-#[derive(Args, Clone)]
-pub struct DeviceOptions {
-    /// Folder of the device's encrypted state.
-    #[arg(long, global = true, env = "CUSTODIA_HOME", value_name = "FOLDER")]
-    home: Option<PathBuf>,
-    /// Read the passphrase as one line from this file descriptor instead of asking for it.
-    #[arg(long, global = true, value_name = "N")]
-    passphrase_fd: Option<u32>,
-    /// Print data as JSON.
-    #[arg(long, global = true)]
-    json: bool,
+    flags: Flags,
 }
 
 #[derive(Subcommand)]
@@ -48,7 +39,7 @@ enum Command {
     Device(commands::device::Command),
     /// Run the server, or prepare one.
     Serve(commands::serve::Options),
-    /// Try out the database and the object store of a server's configuration before they are trusted.
+    /// Look this device over, or try out the database and the object store of a server's configuration; nothing is changed.
     Doctor(commands::doctor::Options),
     /// Cases and their members.
     #[command(subcommand)]
@@ -66,55 +57,92 @@ enum Command {
     Dossier(commands::dossier::Command),
     /// Check a dossier offline, by your own trust file.
     Verify(commands::verify::Options),
+    /// What this program works with: flags, environment, configurations.
+    #[command(subcommand)]
+    Config(commands::config::Command),
+    /// Print a script that completes commands and flags in a shell.
+    Completions(commands::manual::Completions),
+    /// Write the manual pages, one for each command.
+    Man(commands::manual::Pages),
+    /// Describe the JSON that commands write under --json, as JSON Schema.
+    Schema(commands::schema::Options),
 }
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        Err(error) if error.use_stderr() => return misread(&error),
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
-    let level = std::env::var("CUSTODIA_LOG").unwrap_or_else(|_| "warn".to_owned());
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_target(false).init();
+    let settings = match Settings::resolve(&cli.flags) {
+        Ok(settings) => settings,
+        Err(failure) => {
+            terminal::behave(Manners { json: cli.flags.json == Some(true), ..Manners::default() });
+            return ended(&failure, None);
+        }
+    };
+    let manners = settings.manners();
+    terminal::behave(manners);
+    let diagnostics = tracing_subscriber::fmt().with_env_filter(settings.log()).with_writer(std::io::stderr).with_target(false);
+    if manners.json {
+        diagnostics.json().init();
+    } else {
+        diagnostics.init();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            terminal::note(&format!("custodia: no runtime: {error}"));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return ended(&Failure::new(Code::Machine, format!("no runtime: {error}"), ""), None),
     };
-    let home = commands::home(&cli.device);
-    match runtime.block_on(run(cli)) {
-        Ok(code) => code,
-        Err(Failure { exit, message, next, of_state }) => {
-            terminal::note(&format!("custodia: {message}"));
-            if of_state && let Ok(home) = home {
-                terminal::note(&format!("  The state lies in {}.", home.display()));
-            }
-            if !next.is_empty() {
-                terminal::note(&format!("  {next}"));
-            }
-            ExitCode::from(exit as u8)
-        }
+    match runtime.block_on(run(cli.command, &settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => ended(&failure, Some(&settings)),
     }
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let device = &cli.device;
-    match cli.command {
-        Command::Demo(options) => return demo::run(&options).await,
-        Command::Verify(options) => return commands::verify::run(&options, device),
-        Command::Audit(options) => return commands::audit::run(*options, device).await,
-        Command::Office(command) => commands::office::run(command, device).await?,
-        Command::Device(command) => Box::pin(commands::device::run(command, device)).await?,
-        Command::Serve(options) => commands::serve::run(options).await?,
-        Command::Doctor(options) => commands::doctor::run(&options).await?,
-        Command::Case(command) => commands::case::run(command, device).await?,
-        Command::Exhibit(command) => Box::pin(commands::exhibit::run(command, device)).await?,
-        Command::Log(command) => commands::log::run(command, device).await?,
-        Command::Dossier(command) => Box::pin(commands::dossier::run(command, device)).await?,
+/// Says why a command failed; its exit code.
+fn ended(failure: &Failure, settings: Option<&Settings>) -> ExitCode {
+    let home = settings.filter(|_| failure.of_state).and_then(|settings| settings.home().ok());
+    let message = match home {
+        Some(home) => format!("{} (the state lies in {})", failure.message, home.display()),
+        None => failure.message.clone(),
+    };
+    terminal::fail(&Failure { message, rule: failure.rule.clone(), next: failure.next.clone(), ..*failure });
+    ExitCode::from(failure.code.exit() as u8)
+}
+
+/// Says which words of a command cannot be used.
+fn misread(error: &clap::Error) -> ExitCode {
+    let asks_json = |word: &OsString| word == "--json" || word == "--json=true";
+    if std::env::args_os().skip(1).any(|word| asks_json(&word)) || std::env::var_os("CUSTODIA_JSON").is_some_and(|value| value == "true") {
+        terminal::behave(Manners { json: true, ..Manners::default() });
+        let text = error.render().to_string();
+        let message = text.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ").trim();
+        let message = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand { "no command is given" } else { message };
+        return ended(&Failure::usage(message, ""), None);
     }
-    Ok(ExitCode::SUCCESS)
+    let _ = error.print();
+    ExitCode::from(failure::Exit::Usage as u8)
+}
+
+async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
+    match command {
+        Command::Demo(options) => demo::run(&options).await,
+        Command::Verify(options) => commands::verify::run(&options),
+        Command::Audit(options) => commands::audit::run(*options, settings).await,
+        Command::Office(command) => commands::office::run(command, settings).await,
+        Command::Device(command) => Box::pin(commands::device::run(command, settings)).await,
+        Command::Serve(options) => commands::serve::run(options).await,
+        Command::Doctor(options) => commands::doctor::run(&options, settings).await,
+        Command::Case(command) => commands::case::run(command, settings).await,
+        Command::Exhibit(command) => Box::pin(commands::exhibit::run(command, settings)).await,
+        Command::Log(command) => commands::log::run(command, settings).await,
+        Command::Dossier(command) => Box::pin(commands::dossier::run(command, settings)).await,
+        Command::Config(command) => commands::config::run(&command, settings),
+        Command::Completions(options) => commands::manual::complete(&options, &mut Cli::command()),
+        Command::Man(options) => commands::manual::pages(&options, Cli::command()),
+        Command::Schema(options) => commands::schema::run(&options),
+    }
 }

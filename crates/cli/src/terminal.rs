@@ -1,4 +1,7 @@
-//! The terminal: passphrases in, words and tables out.
+//! The terminal: passphrases in, data and words out.
+//!
+//! Data goes to standard output, in words for people or as JSON; everything else goes to standard error: under `--json` one JSON object a
+//! line, under `--quiet` only what failed.
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Read, Write as _};
@@ -6,12 +9,26 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use custodia_client::entries::{Fit, columns, wrapped};
+use custodia_client::seal::Progress;
 use custodia_core::exhibit::path;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 
 /// The longest passphrase that is read from a file descriptor, in bytes.
 const MAX_PASSPHRASE_BYTES: usize = 4096;
+
+/// How this process speaks; decided once, from flags, environment and configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manners {
+    /// Data, words and errors as JSON.
+    pub json: bool,
+    /// No words but those of an error.
+    pub quiet: bool,
+    /// Nobody is asked anything.
+    pub no_input: bool,
+}
 
 /// What is done before the program ends because nobody reads on.
 static BEFORE_LEAVING: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
@@ -19,6 +36,37 @@ static BEFORE_LEAVING: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 /// Has something done before the program ends because nobody reads on; the first to ask is heard.
 pub fn before_leaving(last: impl Fn() + Send + Sync + 'static) {
     let _ = BEFORE_LEAVING.set(Box::new(last));
+}
+
+static MANNERS: OnceLock<Manners> = OnceLock::new();
+
+/// Decides how this process speaks; the first decision stays.
+pub fn behave(manners: Manners) {
+    let _ = MANNERS.set(manners);
+}
+
+fn manners() -> Manners {
+    MANNERS.get().copied().unwrap_or_default()
+}
+
+/// The data that a command answers with: one type a command, in words and as JSON. `docs/schema` describes the JSON.
+pub trait Answer: Serialize {
+    /// The answer for a person; empty where the words on standard error say it all.
+    fn text(&self) -> String;
+}
+
+/// Writes a command's data to standard output.
+pub fn answer(data: &impl Answer) -> Result<(), Failure> {
+    if manners().json {
+        let json = serde_json::to_string(data).map_err(|error| Failure::new(Code::Unexpected, error.to_string(), ""))?;
+        say(&json);
+    } else {
+        let text = data.text();
+        if !text.is_empty() {
+            say(text.trim_end_matches('\n'));
+        }
+    }
+    Ok(())
 }
 
 /// Writes a line of data to standard output; a reader that went away ends the program quietly.
@@ -32,9 +80,54 @@ pub fn say(text: &str) {
     }
 }
 
+/// Words as they are written to standard error under `--json`.
+#[derive(Serialize)]
+pub struct NoteOutput<'a> {
+    /// What happened, or what is to be known.
+    note: &'a str,
+}
+
 /// Writes a line of words to standard error.
 pub fn note(text: &str) {
+    let manners = manners();
+    if manners.quiet {
+        return;
+    }
+    match serde_json::to_string(&NoteOutput { note: text }) {
+        Ok(json) if manners.json => complain(&json),
+        _ => complain(text),
+    }
+}
+
+/// Writes a line to standard error, whatever the manners.
+fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Writes an error and its next step to standard error.
+pub fn fail(failure: &Failure) {
+    match serde_json::to_string(&failure.output()) {
+        Ok(json) if manners().json => complain(&json),
+        _ => complain(&format!("custodia: {}\n  {}", failure.message, failure.next)),
+    }
+}
+
+/// A bar that shows how far segments have come, on a terminal only.
+pub fn bar(what: &'static str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} segments, {eta} to go").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style).with_message(what);
+    let manners = manners();
+    if manners.quiet || manners.json {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
+}
+
+/// Moves a bar on.
+pub fn show_progress(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.of);
+    bar.set_position(progress.segments);
 }
 
 /// Makes text of others safe for a terminal: no control characters, no changes of direction.
@@ -47,16 +140,26 @@ pub fn printable_path(text: &Path) -> String {
     path::display(text.as_os_str().as_encoded_bytes())
 }
 
+/// Whether somebody can be asked.
+pub fn may_ask() -> bool {
+    !manners().no_input && std::io::stdin().is_terminal()
+}
+
 /// Asks for a passphrase on the terminal, or reads one line from a file descriptor.
 pub fn passphrase(fd: Option<u32>, what: &str, confirm: bool) -> Result<String, Failure> {
     match fd {
         Some(fd) => read_line(fd),
-        None if std::io::stdin().is_terminal() => ask(what, confirm),
-        None => Err(Failure::usage(
-            format!("no terminal to ask for the passphrase of {what}"),
+        None if may_ask() => ask(what, confirm),
+        None => Err(Failure::new(
+            Code::InputNeeded,
+            format!("nobody can be asked for the passphrase of {what}"),
             "Give it on a file descriptor: --passphrase-fd 3 3< <(command that prints it).",
         )),
     }
+}
+
+fn unusable(problem: impl Into<String>, next: &str) -> Failure {
+    Failure::new(Code::PassphraseUnusable, problem, next)
 }
 
 /// Reads one line byte by byte, so that a second passphrase is still there for whoever asks next.
@@ -77,15 +180,15 @@ fn read_line(fd: u32) -> Result<String, Failure> {
         line.extend(byte);
     }
     let text = String::from_utf8(line)
-        .map_err(|_| Failure::usage("the passphrase on the file descriptor is not UTF-8", "Write one line of text to it."))?;
-    if text.is_empty() { Err(Failure::usage("the passphrase on the file descriptor is empty", "Write one line to it.")) } else { Ok(text) }
+        .map_err(|_| unusable("the passphrase on the file descriptor is not UTF-8", "Write one line of text to it."))?;
+    if text.is_empty() { Err(unusable("the passphrase on the file descriptor is empty", "Write one line to it.")) } else { Ok(text) }
 }
 
 fn ask(what: &str, confirm: bool) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("the terminal gave no passphrase: {error}"), "");
+    let failed = |error: std::io::Error| unusable(format!("the terminal gave no passphrase: {error}"), "");
     let first = rpassword::prompt_password(format!("Passphrase of {what}: ")).map_err(failed)?;
     if confirm && rpassword::prompt_password("The same again: ").map_err(failed)? != first {
-        return Err(Failure::usage("the two passphrases differ", "Run the command again."));
+        return Err(unusable("the two passphrases differ", ""));
     }
     Ok(first)
 }
@@ -96,16 +199,14 @@ pub fn width() -> Option<usize> {
     Some(usize::from(width.0))
 }
 
-/// Writes a paragraph, each line of it after `indent`; at a terminal the lines break between words.
-pub fn say_indented(indent: &str, text: &str) {
+/// A paragraph, each line of it after `indent`; at a terminal the lines break between words.
+pub fn indented(indent: &str, text: &str) -> String {
     let room = width().map_or(usize::MAX - 1, |width| width.saturating_sub(indent.len()).max(20));
-    for line in wrapped(text, room) {
-        say(&format!("{indent}{line}"));
-    }
+    wrapped(text, room).iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Prints rows in columns; at a terminal no wider than it is, as far as ids stay whole.
-pub fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
+/// Rows in columns; at a terminal no wider than it is, as far as ids stay whole.
+pub fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
-    say(columns(&rows, width().map_or(Fit::Whole, Fit::Words)).trim_end());
+    columns(&rows, width().map_or(Fit::Whole, Fit::Words)).trim_end().to_owned()
 }

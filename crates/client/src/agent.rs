@@ -350,7 +350,7 @@ impl Agent {
     }
 }
 
-fn same_server(expected: &ServerInfo, shown: &ServerInfo) -> Result<(), AgentError> {
+pub(crate) fn same_server(expected: &ServerInfo, shown: &ServerInfo) -> Result<(), AgentError> {
     let demand = |holds: bool, what| if holds { Ok(()) } else { Err(AgentError::OtherServer(what)) };
     demand(expected.origin == shown.origin, "log")?;
     demand(expected.log_key == shown.log_key, "log key")?;

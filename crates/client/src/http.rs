@@ -7,13 +7,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use custodia_api::error::{ErrorBody, ErrorCode};
+use custodia_api::error::ErrorBody;
 use custodia_api::limits::{MAX_JSON_BYTES, MAX_OBJECT_BYTES};
 use custodia_api::signature::{Covered, Parameters, content_digest};
 use custodia_core::digest::Sha256Digest;
 use ed25519_dalek::SigningKey;
 use futures::StreamExt as _;
-use reqwest::header::{CONTENT_TYPE, RANGE};
+use reqwest::header::{CONTENT_TYPE, DATE, RANGE};
 use reqwest::{Method, Request, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +27,7 @@ mod error;
 
 pub use address::ServerAddress;
 use address::{is_loopback, tls, tls_error, tls_failure};
+pub use custodia_api::error::ErrorCode;
 pub use error::HttpError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -284,6 +285,21 @@ impl Http {
         let bytes = self.send(Method::GET, target, Body::None, None, limit).await?;
         match String::from_utf8(bytes.into()) {
             Ok(text) => Ok(text),
+            Err(error) => Err(self.misbehaved("not text", target, error.as_bytes()).await),
+        }
+    }
+
+    /// `GET` of a text, once, with the date that stands over the answer.
+    ///
+    /// # Errors
+    /// Every variant but [`HttpError::Stale`].
+    pub(crate) async fn get_text_dated(&self, target: &str, limit: usize) -> Result<(String, Option<String>), HttpError> {
+        let answer = self.attempt(&Method::GET, target, &Body::None, None).await?;
+        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let mut bytes = Vec::new();
+        self.read_limited(answer, target, limit, &mut bytes).await?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok((text, date)),
             Err(error) => Err(self.misbehaved("not text", target, error.as_bytes()).await),
         }
     }

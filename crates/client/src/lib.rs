@@ -13,6 +13,7 @@
 //!        ├─ open      entry first, then key, then bytes
 //!        ├─ custody   acts that open nothing (hold, consent, erasure, …), and what a chain makes of an exhibit
 //!        ├─ reading   what happened in an own case (entries), proofs of single records (tiles)
+//!        ├─ examine   how the device stands and what the server shows, without a trace
 //!        ├─ dossier   what goes to court; an auditor's cosignature attached later
 //!        └─ audit     the whole log, replayed, for auditors; cosigning
 //! office: what an office does with its root (issuing, revoking, trust lists)
@@ -32,6 +33,7 @@ pub mod dossier;
 pub mod durable_file;
 pub mod entries;
 mod error;
+pub mod examine;
 pub mod hpke;
 pub mod http;
 pub mod log_view;

@@ -11,6 +11,7 @@ use custodia_core::log::{LeafIndex, LogError, LogKey, ProofFile, leaf_hash};
 use crate::agent::Agent;
 use crate::entries::{AuditEntry, Stated};
 use crate::error::AgentError;
+use crate::http::HttpError;
 use crate::reasons::open_reason;
 use crate::state::{self, head, keys};
 use crate::sync::{ChainRecord, read_record};
@@ -104,7 +105,11 @@ impl Agent {
         self.sync().await?;
         self.follow_case(case).await?;
         let view = head::first_record_from(&mut *self.state.connection().await, case, index).await?;
-        let view = view.filter(|view| view.index == index).ok_or(AgentError::NotEligible("the case has no record at this index"))?;
+        let absent = || HttpError::NotFound {
+            message: "the case has no record at this index".to_owned(),
+            next: "`custodia log show` lists its records".to_owned(),
+        };
+        let view = view.filter(|view| view.index == index).ok_or_else(absent)?;
         let commitment = view.open().map_err(|_| state::StateError::Damaged("record"))?.commitment;
         let checkpoint = self.believed().await?.log.head().cloned().ok_or(AgentError::Bug)?;
         let mut tiles = Tiles::of(checkpoint.clone());

@@ -22,7 +22,7 @@ use crate::log_view::{Entry, Misbehaviour, Relation, proven, verify_own_receipt,
 use crate::state::{self, acts, head};
 
 /// The longest checkpoint that is read, in bytes.
-const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
 /// How many pages of one chain are read at a stretch; the rest waits for the next contact.
 const MAX_PAGES: usize = 4096;
 

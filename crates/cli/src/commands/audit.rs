@@ -2,20 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use custodia_client::audit::AuditorKey;
-use custodia_client::entries::{EntryFilter, to_csv, to_table};
+use custodia_client::audit::{AuditReport, AuditorKey};
+use custodia_client::entries::{AuditEntry, EntryFilter, to_csv, to_table};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::finding::Status;
 use custodia_core::ids::PersonId;
 use custodia_core::time::{ClaimedTime, LogTime};
 
+use serde::{Serialize, Serializer};
+
 use super::{COST, Reason, agent_in_touch, clock};
-use crate::DeviceOptions;
-use crate::failure::{Exit, Failure};
-use crate::terminal::{note, passphrase, printable, say, width};
+use crate::failure::{Code, Failure};
+use crate::settings::Settings;
+use crate::terminal::{Answer, answer, note, passphrase, printable, width};
 
 /// Options of `custodia audit`.
 #[derive(Args)]
@@ -45,7 +46,7 @@ pub struct Options {
     #[arg(long)]
     to: Option<String>,
     /// Print the entries as CSV.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     csv: bool,
     /// After a clean replay, cosign the checkpoint with the key in this folder.
     #[arg(long, value_name = "FOLDER", requires = "checkpoint")]
@@ -81,27 +82,59 @@ fn begun<Id: ToString + Ord + Copy>(text: Option<&str>, what: &str, ids: impl It
     match (found.first(), found.len()) {
         (Some(id), 1) => Ok(Some(*id)),
         (None, _) => Err(Failure::new(
-            Exit::NotFound,
+            Code::NotFound,
             format!("no record concerns the {what} {}", printable(text)),
             "The reading itself is entered.",
         )),
-        _ => Err(Failure::usage(format!("{} begins the ids of several {what}s", printable(text)), "Give more of it.")),
+        _ => Err(Failure::new(Code::Ambiguous, format!("{} begins the ids of several {what}s", printable(text)), "Give more of it.")),
     }
 }
 
-/// Replays, answers, and cosigns if asked; exit code 3 if a check does not hold.
-pub async fn run(options: Options, device: &DeviceOptions) -> Result<ExitCode, Failure> {
+/// An auditor's cosigning key.
+#[derive(Serialize)]
+pub struct CosignerKey {
+    /// The public key, as the policy of a verifier's trust file names it.
+    key: String,
+}
+
+impl Answer for CosignerKey {
+    fn text(&self) -> String {
+        self.key.clone()
+    }
+}
+
+/// What a replay found, with the entries that were asked for.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct Replayed {
+    #[serde(serialize_with = "as_json")]
+    report: (AuditReport, Vec<AuditEntry>),
+    #[serde(skip)]
+    csv: bool,
+}
+
+fn as_json<S: Serializer>((report, entries): &(AuditReport, Vec<AuditEntry>), serializer: S) -> Result<S::Ok, S::Error> {
+    report.to_json(entries).serialize(serializer)
+}
+
+impl Answer for Replayed {
+    fn text(&self) -> String {
+        if self.csv { to_csv(&self.report.1) } else { to_table(&self.report.1, width()) }
+    }
+}
+
+/// Replays, answers, and cosigns if asked; fails if a check does not hold.
+pub async fn run(options: Options, settings: &Settings) -> Result<(), Failure> {
     if let Some(Command::Key { folder, name }) = options.command {
         std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
-        let passphrase = passphrase(device.passphrase_fd, "the cosigning key", true)?;
-        let key = AuditorKey::create(&folder, &name, &passphrase, COST).map_err(|error| Failure::usage(error.to_string(), ""))?;
-        say(&key.cosigner_key().to_string());
-        return Ok(ExitCode::SUCCESS);
+        let passphrase = passphrase(settings.passphrase_fd, "the cosigning key", true)?;
+        let key = AuditorKey::create(&folder, &name, &passphrase, COST)?;
+        return answer(&CosignerKey { key: key.cosigner_key().to_string() });
     }
     let missing = || Failure::usage("reading the log needs --purpose and --reason", "Both are entered in the log.");
     let (purpose, reason) = (options.purpose.ok_or_else(missing)?, options.reason.ok_or_else(missing)?);
     let (from, to) = (millis(options.from.as_deref())?, millis(options.to.as_deref())?);
-    let agent = agent_in_touch(device).await?;
+    let agent = agent_in_touch(settings).await?;
     let report = agent.audit(purpose, &Reason { reason, reference: None }.into(), |_| {}).await?;
     let filter = EntryFilter {
         person: options.person,
@@ -112,13 +145,9 @@ pub async fn run(options: Options, device: &DeviceOptions) -> Result<ExitCode, F
         kind: None,
     };
     let entries = filter.select(&report.entries);
-    if device.json {
-        say(&report.to_json(&entries).to_string());
-    } else if options.csv {
-        say(to_csv(&entries).trim_end());
-    } else {
-        say(to_table(&entries, width()).trim_end());
-    }
+    let replayed = Replayed { report: (report, entries), csv: options.csv };
+    answer(&replayed)?;
+    let (report, entries) = &replayed.report;
     if entries.len() < report.entries.len() {
         note(&format!("{} of {} entries are what was asked for.", entries.len(), report.entries.len()));
     }
@@ -128,18 +157,15 @@ pub async fn run(options: Options, device: &DeviceOptions) -> Result<ExitCode, F
     }
     let failed = report.failed().count();
     if failed > 0 {
-        note(&format!("{} records replayed; {failed} checks do not hold. Nothing is cosigned.", report.size()));
-        return Ok(ExitCode::from(Exit::NotVerified as u8));
+        return Err(Failure::new(Code::AuditFailed, format!("{} records replayed; {failed} checks do not hold", report.size()), ""));
     }
     note(&format!("{} records replayed: chains, signatures, certificates, memberships and rules hold at every index.", report.size()));
     if let (Some(folder), Some(file)) = (options.cosign, options.checkpoint) {
-        let passphrase = passphrase(device.passphrase_fd, "the cosigning key", false)?;
-        let refused =
-            |error: custodia_client::audit::AuditorKeyError| Failure::new(Exit::NotVerified, error.to_string(), "Nothing was cosigned.");
-        let mut key = AuditorKey::open(&folder, &passphrase).map_err(refused)?;
-        let cosigned = key.cosign(&report, &clock()).map_err(refused)?;
+        let passphrase = passphrase(settings.passphrase_fd, "the cosigning key", false)?;
+        let mut key = AuditorKey::open(&folder, &passphrase)?;
+        let cosigned = key.cosign(report, &clock())?;
         custodia_client::durable_file::replace(&file, cosigned.as_bytes()).map_err(|error| Failure::file(&file, &error))?;
         note(&format!("Cosigned up to record {}: {}", report.size().saturating_sub(1), file.display()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

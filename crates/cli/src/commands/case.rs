@@ -2,17 +2,19 @@
 
 use clap::{Subcommand, ValueEnum};
 use custodia_client::state::keys::Standing;
-use custodia_client::{Agent, Joining, MemberRow, MemberStanding, NewCase, Resynced};
+use custodia_client::{Agent, CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::text::CalendarDate;
 use custodia_core::ids::{CaseId, PersonId};
 
+use serde::Serialize;
+
 use super::exhibit::find_exhibit;
 use super::{Reason, agent_in_touch, day, find_case};
-use crate::DeviceOptions;
-use crate::failure::{Exit, Failure};
-use crate::terminal::{note, printable, say, table};
+use crate::failure::{Code, Failure};
+use crate::settings::Settings;
+use crate::terminal::{Answer, answer, note, printable, table};
 
 /// What a new member may open of what came before.
 #[derive(Clone, Copy, ValueEnum)]
@@ -89,23 +91,52 @@ pub enum Command {
     },
 }
 
+/// A case that was founded.
+#[derive(Serialize)]
+pub struct Founded {
+    /// Its id.
+    case: CaseId,
+}
+
+impl Answer for Founded {
+    fn text(&self) -> String {
+        self.case.to_string()
+    }
+}
+
+/// A person who came, went or was there before.
+#[derive(Serialize)]
+pub struct Moved {
+    case: CaseId,
+    /// office/person; null for oneself.
+    person: Option<PersonId>,
+    /// Whether anything was done: false if it had been done before.
+    changed: bool,
+}
+
+impl Answer for Moved {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
 /// Runs a command of cases.
-pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
-    let agent = agent_in_touch(options).await?;
+pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
+    let agent = agent_in_touch(settings).await?;
     match command {
         Command::Create { title, review, parent, reason } => {
-            let review = CalendarDate::parse(&review).map_err(|error| Failure::usage(format!("--review: {error}"), ""))?;
+            let review =
+                CalendarDate::parse(&review).map_err(|error| Failure::usage(format!("--review: {error}"), "Write a day as YYYY-MM-DD."))?;
             let parent = match parent {
                 Some(parent) => Some(find_case(&agent, &parent).await?),
                 None => None,
             };
             let case = agent.create_case(NewCase { title, statement: reason.into(), review, parent }).await?;
             note("The case is founded, with the recovery device of your office as a visible member.");
-            say(&case.to_string());
-            Ok(())
+            answer(&Founded { case })
         }
-        Command::List => list(&agent, options).await,
-        Command::Show { case } => show(&agent, find_case(&agent, &case).await?, options).await,
+        Command::List => list(&agent).await,
+        Command::Show { case } => show(&agent, find_case(&agent, &case).await?).await,
         Command::Add { case, person, history, exhibits, reason } => {
             let case = find_case(&agent, &case).await?;
             let terms = match history {
@@ -122,7 +153,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let devices: Vec<_> = agent.devices().await?.into_iter().filter(|device| *device.person() == person).collect();
             if devices.is_empty() {
                 return Err(Failure::new(
-                    Exit::NotFound,
+                    Code::NotFound,
                     format!("{person} has no device in good standing"),
                     "Their office enrols one: `custodia office issue`.",
                 ));
@@ -134,7 +165,7 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let joining: Vec<Joining> = new.map(|device| Joining { device: device.id().digest(), terms }).collect();
             if joining.is_empty() {
                 note(&format!("{person} is a member already; nothing was done."));
-                return Ok(());
+                return answer(&Moved { case, person: Some(person), changed: false });
             }
             let mut chosen = Vec::with_capacity(exhibits.len());
             for exhibit in &exhibits {
@@ -142,30 +173,19 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             }
             agent.add_members(case, joining, chosen, &reason.into()).await?;
             note(&format!("{person} is a member."));
-            Ok(())
+            answer(&Moved { case, person: Some(person), changed: true })
         }
-        Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, &person, reason).await,
-        Command::Resync { case, reason } => {
-            let case = find_own_case(&agent, &case).await?;
-            note(match agent.resync(case, &reason.into()).await? {
-                Resynced::NotNeeded => "This device follows the case; nothing was done.",
-                Resynced::Back => "This device is back in the case.",
-                Resynced::AwaitsKey => {
-                    "This device is back in the case. The case's key comes with the next contact of a colleague's device (`custodia device sync`, or any \
-                     command of theirs on this case); until then nothing of the case opens here, and nothing is added."
-                }
-            });
-            Ok(())
-        }
+        Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, person, reason).await,
+        Command::Resync { case, reason } => resync(&agent, find_own_case(&agent, &case).await?, reason).await,
         Command::Leave { case, reason } => {
             let case = find_case(&agent, &case).await?;
             if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
                 note("You are not in this case any more; nothing was done.");
-                return Ok(());
+                return answer(&Moved { case, person: None, changed: false });
             }
             agent.leave(case, &reason.into()).await?;
             note("You have left; the server gives this device nothing more of the case.");
-            Ok(())
+            answer(&Moved { case, person: None, changed: true })
         }
     }
 }
@@ -181,97 +201,170 @@ async fn find_own_case(agent: &Agent, text: &str) -> Result<CaseId, Failure> {
     }
 }
 
-async fn remove(agent: &Agent, case: CaseId, person: &PersonId, reason: Reason) -> Result<(), Failure> {
+async fn resync(agent: &Agent, case: CaseId, reason: Reason) -> Result<(), Failure> {
+    let resynced = agent.resync(case, &reason.into()).await?;
+    note(match resynced {
+        Resynced::NotNeeded => "This device follows the case; nothing was done.",
+        Resynced::Back => "This device is back in the case.",
+        Resynced::AwaitsKey => {
+            "This device is back in the case. The case's key comes with the next contact of a colleague's device (`custodia device sync`, or any \
+             command of theirs on this case); until then nothing of the case opens here, and nothing is added."
+        }
+    });
+    answer(&CameBack { case, changed: !matches!(resynced, Resynced::NotNeeded), awaits_key: matches!(resynced, Resynced::AwaitsKey) })
+}
+
+async fn remove(agent: &Agent, case: CaseId, person: PersonId, reason: Reason) -> Result<(), Failure> {
     agent.refresh(case).await?;
     let devices: Vec<Sha256Digest> =
-        agent.members(case).await?.iter().filter(|member| member.person == *person).map(|member| member.certificate).collect();
-    if devices.is_empty() && agent.was_removed(case, person).await? {
+        agent.members(case).await?.iter().filter(|member| member.person == person).map(|member| member.certificate).collect();
+    if devices.is_empty() && agent.was_removed(case, &person).await? {
         note(&format!("{person} is removed already; nothing was done."));
-        return Ok(());
+        return answer(&Moved { case, person: Some(person), changed: false });
     }
     if devices.is_empty() {
         return Err(Failure::new(
-            Exit::NotFound,
+            Code::NotFound,
             format!("{person} is not a member of this case"),
             "`custodia case show` lists its members.",
         ));
     }
     agent.remove_members(case, devices, &reason.into()).await?;
     note(&format!("{person} is removed. What they had opened they may have kept; nothing else opens for them any more."));
-    Ok(())
+    answer(&Moved { case, person: Some(person), changed: true })
 }
 
-async fn list(agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
-    let cases = agent.cases().await?;
-    if options.json {
-        let rows: Vec<_> = cases
-            .iter()
-            .map(|case| serde_json::json!({"case": case.id, "title": case.title, "standing": format!("{:?}", case.standing)}))
-            .collect();
-        say(&serde_json::Value::from(rows).to_string());
-        return Ok(());
+/// A device that fell behind, after its return.
+#[derive(Serialize)]
+pub struct CameBack {
+    case: CaseId,
+    /// Whether anything was done: false if the device followed the case.
+    changed: bool,
+    /// Whether the case's key is still to come, with the next contact of a colleague's device.
+    awaits_key: bool,
+}
+
+impl Answer for CameBack {
+    fn text(&self) -> String {
+        String::new()
     }
-    let row = |case: &custodia_client::CaseSummary| {
-        [
-            case.id.to_string(),
-            format!("{:?}", case.standing).to_lowercase(),
-            case.title.as_deref().map_or_else(|| "(title not readable here)".to_owned(), printable),
-        ]
-    };
-    table(["CASE", "STANDING", "TITLE"], cases.iter().map(row).collect());
+}
+
+/// Cases of this device.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct Cases(Vec<CaseRow>);
+
+/// One case of this device.
+#[derive(Serialize)]
+struct CaseRow {
+    case: CaseId,
+    /// Null where it is not readable on this device.
+    title: Option<String>,
+    /// founding, member or left.
+    standing: &'static str,
+}
+
+impl Answer for Cases {
+    fn text(&self) -> String {
+        let row = |case: &CaseRow| {
+            let title = case.title.as_deref().map_or_else(|| "(title not readable here)".to_owned(), printable);
+            [case.case.to_string(), case.standing.to_owned(), title]
+        };
+        table(["CASE", "STANDING", "TITLE"], self.0.iter().map(row).collect())
+    }
+}
+
+async fn list(agent: &Agent) -> Result<(), Failure> {
+    let cases = agent.cases().await?;
     for row in agent.cases_at_server().await?.cases.iter().filter(|row| cases.iter().all(|case| case.id != row.case)) {
         note(&format!("This device was added to case {} and cannot read its invitation: `custodia case resync {}`.", row.case, row.case));
     }
-    Ok(())
+    let row = |case: CaseSummary| CaseRow { case: case.id, title: case.title, standing: case.standing.as_str() };
+    answer(&Cases(cases.into_iter().map(row).collect()))
 }
 
-async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<(), Failure> {
+/// A case and its members.
+#[derive(Serialize)]
+pub struct Shown {
+    #[serde(flatten)]
+    case: Named,
+    /// The case of which this is a restricted part.
+    parent: Option<Named>,
+    /// Its restricted parts, as far as this device is in them.
+    parts: Vec<Named>,
+    members: Vec<Member>,
+}
+
+/// A case by id and title.
+#[derive(Serialize)]
+struct Named {
+    case: CaseId,
+    /// Null where it is not readable on this device.
+    title: Option<String>,
+}
+
+/// A device of a member.
+#[derive(Serialize)]
+struct Member {
+    /// office/person.
+    person: PersonId,
+    role: &'static str,
+    /// Whether the device may still act; who may not goes with the next change of the members.
+    standing: MemberStanding,
+    /// The day on which the device's certificate ends.
+    valid_until: String,
+    /// What the person calls the device.
+    device: String,
+    /// SHA-256 of its certificate.
+    certificate: Sha256Digest,
+}
+
+impl Named {
+    fn line(&self) -> String {
+        format!("{}  {}", self.case, self.title.as_deref().map_or_else(String::new, printable))
+    }
+}
+
+impl Answer for Shown {
+    fn text(&self) -> String {
+        let parent = self.parent.iter().map(|parent| format!("a restricted part of {}", parent.line()));
+        let parts = self.parts.iter().map(|part| format!("its restricted part {}", part.line()));
+        let row = |member: &Member| {
+            let certificate = member.certificate.to_string()[..16].to_owned();
+            let standing = member.standing.as_str().to_owned();
+            let until = member.valid_until.clone();
+            [member.person.to_string(), member.role.to_owned(), standing, until, printable(&member.device), certificate]
+        };
+        let members = table(["MEMBER", "ROLE", "STANDING", "VALID UNTIL", "DEVICE", "CERTIFICATE"], self.members.iter().map(row).collect());
+        let lines = std::iter::once(self.case.line()).chain(parent).chain(parts).chain([members]);
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn show(agent: &Agent, case: CaseId) -> Result<(), Failure> {
     agent.refresh(case).await?;
-    let members = agent.members(case).await?;
     let cases = agent.cases().await?;
-    let title = |id: CaseId| cases.iter().find(|row| row.id == id).and_then(|row| row.title.clone());
-    let parent = agent.parent_of(case).await?;
+    let named = |id: CaseId| Named { case: id, title: cases.iter().find(|row| row.id == id).and_then(|row| row.title.clone()) };
     let mut parts = Vec::new();
     for other in cases.iter().filter(|other| other.standing == Standing::Member) {
         if agent.parent_of(other.id).await? == Some(case) {
-            parts.push(other.id);
+            parts.push(named(other.id));
         }
     }
-    if options.json {
-        let rows: Vec<_> = members
-            .iter()
-            .map(|member| {
-                let (role, standing) = (member.role.as_str(), member.standing);
-                serde_json::json!({"person": member.person, "role": role, "standing": standing, "device": member.label, "certificate": member.current, "valid_until": day(member.ends)})
-            })
-            .collect();
-        let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows});
-        say(&shown.to_string());
-        return Ok(());
-    }
-    let named = |id: CaseId| format!("{id}  {}", title(id).as_deref().map_or_else(String::new, printable));
-    say(&named(case));
-    if let Some(parent) = parent {
-        say(&format!("a restricted part of {}", named(parent)));
-    }
-    for part in parts {
-        say(&format!("its restricted part {}", named(part)));
-    }
-    let row = |member: &MemberRow| {
-        [
-            member.person.to_string(),
-            member.role.to_string(),
-            member.standing.as_str().to_owned(),
-            day(member.ends),
-            printable(&member.label),
-            member.current.to_string()[..16].to_owned(),
-        ]
+    let member = |row: MemberRow| Member {
+        person: row.person,
+        role: row.role.as_str(),
+        standing: row.standing,
+        valid_until: day(row.ends),
+        device: row.label,
+        certificate: row.current,
     };
-    table(["MEMBER", "ROLE", "STANDING", "VALID UNTIL", "DEVICE", "CERTIFICATE"], members.iter().map(row).collect());
+    let members: Vec<Member> = agent.members(case).await?.into_iter().map(member).collect();
     if members.iter().any(|member| member.standing == MemberStanding::Expired) {
         note(
             "Whose certificate has ended stays in the group, and the server takes nothing from them until it is renewed: `custodia device renew`.",
         );
     }
-    Ok(())
+    answer(&Shown { case: named(case), parent: agent.parent_of(case).await?.map(named), parts, members })
 }

@@ -8,13 +8,15 @@ use custodia_client::state::keys::Standing;
 use custodia_client::{Agent, AgentError, NewDevice, StatePaths};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::{DeviceRequest, Role};
-use custodia_core::ids::PersonId;
+use custodia_core::ids::{CaseId, DeviceId, PersonId};
 use custodia_failpoint::fail_point;
 
-use super::{COST, address, agent, agent_in_touch, clock, day, home, read_bytes, server_card, write_new};
-use crate::DeviceOptions;
+use serde::Serialize;
+
+use super::{COST, agent, clock, day, get_in_touch, read_bytes, write_new};
 use crate::failure::Failure;
-use crate::terminal::{note, passphrase, say};
+use crate::settings::{ServerFlags, Settings};
+use crate::terminal::{Answer, answer, note, passphrase, printable, printable_path};
 
 /// Commands of a device.
 #[derive(Subcommand)]
@@ -41,15 +43,8 @@ pub enum Command {
     Install {
         /// The certificate.
         certificate: PathBuf,
-        /// The server's address.
-        #[arg(long)]
-        server: String,
-        /// The authorities (PEM) by which the server's TLS certificate is judged.
-        #[arg(long, value_name = "FILE")]
-        tls_authority: Option<PathBuf>,
-        /// server.json as the office gave it out: the log that this device will hold the server to.
-        #[arg(long)]
-        card: PathBuf,
+        #[command(flatten)]
+        server: ServerFlags,
     },
     /// Renew this device's certificate: write the request for the office, or install what it issued and bring it into your cases.
     ///
@@ -65,6 +60,120 @@ pub enum Command {
     Sync,
     /// Show this device.
     Show,
+}
+
+/// A device that was made, and its request.
+#[derive(Serialize)]
+pub struct Asked {
+    device: DeviceId,
+    /// What the person and the office compare by voice.
+    fingerprint: Sha256Digest,
+    /// The file for the office.
+    request: String,
+}
+
+impl Answer for Asked {
+    fn text(&self) -> String {
+        self.fingerprint.to_string()
+    }
+}
+
+/// A certificate that was installed.
+#[derive(Serialize)]
+pub struct Installed {
+    device: DeviceId,
+    /// SHA-256 of the certificate.
+    certificate: Sha256Digest,
+}
+
+impl Answer for Installed {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
+/// What a device learnt.
+#[derive(Serialize)]
+pub struct InTouch {
+    /// How many records the log has, by the newest checkpoint that the server showed.
+    records: u64,
+    /// The cases that the device joined just now.
+    joined: Vec<CaseId>,
+}
+
+impl Answer for InTouch {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
+/// A device.
+#[derive(Serialize)]
+pub struct Shown {
+    device: DeviceId,
+    /// office/person.
+    person: PersonId,
+    /// The person's name.
+    name: String,
+    role: &'static str,
+    /// SHA-256 of its certificate; null before one is installed.
+    certificate: Option<Sha256Digest>,
+    /// The day on which its certificate ends.
+    valid_until: Option<String>,
+    /// The trust list that it has followed; null before it was in touch.
+    trust_list: Option<Followed>,
+}
+
+/// A trust list.
+#[derive(Serialize)]
+struct Followed {
+    number: u64,
+    sha256: Sha256Digest,
+}
+
+/// A step of a renewal.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Renewal {
+    /// The request was written.
+    Asked(Asked),
+    /// The new certificate counts.
+    Renewed(Renewed),
+}
+
+/// A device under its new certificate.
+#[derive(Serialize)]
+pub struct Renewed {
+    device: DeviceId,
+    /// SHA-256 of the certificate.
+    certificate: Sha256Digest,
+    /// The day on which it ends.
+    valid_until: String,
+    /// The cases that show it from now on.
+    cases: Vec<CaseId>,
+}
+
+impl Answer for Renewal {
+    fn text(&self) -> String {
+        match self {
+            Self::Asked(asked) => asked.text(),
+            Self::Renewed(_) => String::new(),
+        }
+    }
+}
+
+impl Answer for Shown {
+    fn text(&self) -> String {
+        let certificate = self.certificate.map_or_else(|| "none yet".to_owned(), |id| id.to_string());
+        let Self { device, person, name, role, .. } = self;
+        let until = self.valid_until.as_deref().unwrap_or("-");
+        let list = self.trust_list.as_ref();
+        let list = list.map_or_else(|| "none yet".to_owned(), |list| format!("number {}, SHA-256 {}", list.number, list.sha256));
+        format!(
+            "device       {device}\nperson       {} ({person})\nrole         {role}\ncertificate  {certificate}\nvalid until  {until}\ntrust list   {list}",
+            printable(name)
+        )
+    }
 }
 
 /// The device that an interrupted `device init` with the same words made: one without a certificate.
@@ -86,17 +195,18 @@ fn ask_for_renewal(agent: &Agent, path: &Path) -> Result<(), Failure> {
         Some(there) if there.wanted().device == agent.device_id() && there.key() == asked.key() => asked = there,
         _ => write_new(path, asked.text().as_bytes())?,
     }
-    note("Send the request to your office, and compare this fingerprint with them by voice:");
-    say(&asked.fingerprint().to_string());
-    note("What they issue: `custodia device renew CERTIFICATE`. Until the present certificate ends, go on working with it.");
-    Ok(())
+    note(
+        "Send the request to your office, and compare this fingerprint with them by voice. What they issue: `custodia device renew CERTIFICATE`.",
+    );
+    note("Until the present certificate ends, go on working with it.");
+    answer(&Renewal::Asked(Asked { device: agent.device_id(), fingerprint: asked.fingerprint(), request: printable_path(path) }))
 }
 
-/// Number and SHA-256 of the trust list in force, as this device has followed it.
-async fn followed_list(agent: &Agent) -> Option<(u64, Sha256Digest)> {
+/// The trust list in force, as this device has followed it.
+async fn followed_list(agent: &Agent) -> Option<Followed> {
     let registry = agent.registry().await.ok()?;
     let list = registry.trust_list(registry.head()?.seq)?;
-    Some((list.number(), list.digest()))
+    Some(Followed { number: list.number(), sha256: list.digest() })
 }
 
 /// Follows every case; a colleague who came back into one is given its key.
@@ -126,13 +236,13 @@ async fn renew(agent: &Agent) -> Result<(), Failure> {
     agent.publish_key_packages().await?;
     agent.join_new_cases().await?;
     let cases = agent.renew_leaves().await?;
-    let ends = agent.certificate_ends()?.map(day).unwrap_or_default();
-    note(&format!("The certificate stands in the log and is valid until {ends}; cases that show it from now on: {}.", cases.len()));
-    Ok(())
+    let valid_until = agent.certificate_ends()?.map(day).unwrap_or_default();
+    note(&format!("The certificate stands in the log and is valid until {valid_until}; cases that show it from now on: {}.", cases.len()));
+    answer(&Renewal::Renewed(Renewed { device: agent.device_id(), certificate: agent.certificate_id()?, valid_until, cases }))
 }
 
 /// Runs a command of a device.
-pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
+pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
     match command {
         Command::Init { person, name, label, role, request } => {
             let role = Role::ALL.into_iter().find(|known| known.as_str() == role);
@@ -140,8 +250,8 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             let bad = |what: &'static str| move |error: custodia_core::identity::TextError| Failure::usage(format!("{what}: {error}"), "");
             let (name, label) = (name.parse().map_err(bad("--name"))?, label.parse().map_err(bad("--label"))?);
             let new = NewDevice { person, name, label, role, cost: COST };
-            let paths = StatePaths::in_folder(home(options)?);
-            let passphrase = passphrase(options.passphrase_fd, "the new device", true)?;
+            let paths = StatePaths::in_folder(settings.home()?);
+            let passphrase = passphrase(settings.passphrase_fd, "the new device", true)?;
             let agent = match Agent::create(&paths, &passphrase, new.clone(), clock()).await {
                 Err(AgentError::State(StateError::Exists(folder))) => begun(&paths, &passphrase, &new, StateError::Exists(folder)).await?,
                 made => made?,
@@ -152,23 +262,23 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 write_new(&request, asked.text().as_bytes())?;
             }
             note("Send the request to your office, and compare this fingerprint with them by voice:");
-            say(&asked.fingerprint().to_string());
-            Ok(())
+            answer(&Asked { device: agent.device_id(), fingerprint: asked.fingerprint(), request: printable_path(&request) })
         }
-        Command::Install { certificate, server, tls_authority, card } => {
-            let mut agent = agent(options).await?;
+        Command::Install { certificate, server } => {
+            let (address, card) = (settings.address(&server)?, settings.card(&server.card)?);
+            let mut agent = agent(settings).await?;
             let der = read_bytes(&certificate)?;
-            agent.bind(&address(server, tls_authority.as_deref())?, &server_card(&card)?).await?;
+            agent.bind(&address, &card).await?;
             agent.install_certificate(&der).await?;
             agent.sync().await?;
             agent.own_certificate().await?;
             agent.publish_key_packages().await?;
             note("The certificate is installed and stands in the log.");
-            Ok(())
+            answer(&Installed { device: agent.device_id(), certificate: agent.certificate_id()? })
         }
-        Command::Renew { certificate: None, request: Some(path) } => ask_for_renewal(&agent(options).await?, &path),
+        Command::Renew { certificate: None, request: Some(path) } => ask_for_renewal(&agent(settings).await?, &path),
         Command::Renew { certificate, request: None } => {
-            let mut agent = agent(options).await?;
+            let mut agent = agent(settings).await?;
             if let Some(path) = certificate {
                 agent.install_certificate(&read_bytes(&path)?).await?;
             }
@@ -178,33 +288,25 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             Err(Failure::usage("--request goes with no certificate", "First ask, then install what the office issued."))
         }
         Command::Sync => {
-            let agent = agent_in_touch(options).await?;
+            let agent = agent(settings).await?;
+            let joined = get_in_touch(&agent).await?;
             keep_up(&agent).await?;
             agent.renew_leaves().await?;
-            Ok(())
+            answer(&InTouch { records: agent.log_size().await?, joined })
         }
         Command::Show => {
-            let agent = agent(options).await?;
+            let agent = agent(settings).await?;
             let request = agent.device_request()?;
             let wanted = request.wanted();
-            let certificate = agent.certificate_id().map_or_else(|_| "none yet".to_owned(), |id| id.to_string());
-            let ends = agent.certificate_ends()?.map(day);
-            let list = followed_list(&agent).await;
-            if options.json {
-                let shown = serde_json::json!({"device": agent.device_id(), "person": wanted.person, "role": wanted.role.as_str(), "certificate": certificate, "valid_until": ends, "trust_list": list.as_ref().map(|list| list.0)});
-                say(&shown.to_string());
-            } else {
-                say(&format!(
-                    "device       {}\nperson       {} ({})\nrole         {}\ncertificate  {certificate}\nvalid until  {}\ntrust list   {}",
-                    agent.device_id(),
-                    wanted.name,
-                    wanted.person,
-                    wanted.role,
-                    ends.as_deref().unwrap_or("-"),
-                    list.map_or_else(|| "none yet".to_owned(), |(number, digest)| format!("number {number}, SHA-256 {digest}"))
-                ));
-            }
-            Ok(())
+            answer(&Shown {
+                device: agent.device_id(),
+                person: wanted.person.clone(),
+                name: wanted.name.to_string(),
+                role: wanted.role.as_str(),
+                certificate: agent.certificate_id().ok(),
+                valid_until: agent.certificate_ends()?.map(day),
+                trust_list: followed_list(&agent).await,
+            })
         }
     }
 }

@@ -6,12 +6,15 @@ use clap::Subcommand;
 use custodia_client::dossier::NewDossier;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::dossier::{Files, Withheld};
+use custodia_core::ids::ExhibitId;
+
+use serde::Serialize;
 
 use super::exhibit::find_exhibit;
 use super::{Reason, agent_in_touch, find_case, read_text};
-use crate::DeviceOptions;
 use crate::failure::Failure;
-use crate::terminal::{note, printable_path, say};
+use crate::settings::Settings;
+use crate::terminal::{Answer, answer, note, printable_path};
 
 /// Commands of dossiers.
 #[derive(Subcommand)]
@@ -50,11 +53,47 @@ pub enum Command {
     },
 }
 
+/// A dossier that was made.
+#[derive(Serialize)]
+pub struct Made {
+    /// Its file.
+    path: String,
+    /// The record by which each exhibit in it was disclosed.
+    disclosures: Vec<Disclosure>,
+}
+
+#[derive(Serialize)]
+struct Disclosure {
+    exhibit: ExhibitId,
+    record: u64,
+}
+
+impl Answer for Made {
+    fn text(&self) -> String {
+        self.path.clone()
+    }
+}
+
+/// The checkpoint with which a dossier now ends.
+#[derive(Serialize)]
+pub struct Attached {
+    /// How many records it covers.
+    records: u64,
+    /// Who signed it, the log first.
+    signatures: Vec<String>,
+}
+
+impl Answer for Attached {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
 /// Runs a command of dossiers.
-pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
+pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
     match command {
         Command::Make { case, exhibits, to, recipients, purpose, digests_only, withheld, reason } => {
-            let agent = agent_in_touch(options).await?;
+            let agent = agent_in_touch(settings).await?;
             let case = find_case(&agent, &case).await?;
             let mut chosen = Vec::with_capacity(exhibits.len());
             for exhibit in &exhibits {
@@ -75,18 +114,18 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
                 note(&format!("Exhibit {exhibit}: the disclosure is record {index}."));
             }
             note("Until an auditor cosigns a later checkpoint, a verifier says: completeness not attested.");
-            say(&printable_path(&made.path));
-            Ok(())
+            let disclosure = |(exhibit, record)| Disclosure { exhibit, record };
+            answer(&Made { path: printable_path(&made.path), disclosures: made.disclosures.into_iter().map(disclosure).collect() })
         }
         Command::Attach { dossier, checkpoint } => {
-            let agent = agent_in_touch(options).await?;
+            let agent = agent_in_touch(settings).await?;
             let attached = agent.attach_cosignature(&dossier, &read_text(&checkpoint)?).await?;
             note(&format!(
                 "The dossier now ends with a checkpoint of {} records, signed by: {}",
                 attached.tree_size,
                 attached.signatures.join(", ")
             ));
-            Ok(())
+            answer(&Attached { records: attached.tree_size, signatures: attached.signatures })
         }
     }
 }

@@ -13,7 +13,7 @@ use custodia_core::exhibit::intake::Intake;
 use toml::{Table, Value};
 
 use super::read_text;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use fields::{FIELDS, Field, Need};
 
 pub use questions::ask;
@@ -25,6 +25,13 @@ const NEXT: &str = "Give them as flags or in a form (`custodia exhibit add --tem
 
 /// The intake's flags that were given, as text.
 pub struct Flags(Vec<(&'static Field, String)>);
+
+impl Flags {
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl clap::Args for Flags {
     fn augment_args(command: Command) -> Command {
@@ -75,12 +82,8 @@ pub fn nothing_given() -> Failure {
 }
 
 fn read_form(path: &Path) -> Result<Table, Failure> {
-    let wrong = |problem: String| {
-        Failure::usage(
-            format!("{}: {problem}", path.display()),
-            "`custodia exhibit add --template` prints a form with every field explained.",
-        )
-    };
+    let wrong =
+        |problem: String| Failure::malformed(path, problem, "`custodia exhibit add --template` prints a form with every field explained.");
     let form: Table = toml::from_str(&read_text(path)?).map_err(|error| wrong(error.to_string()))?;
     let mut table = Table::new();
     for (key, value) in leaves(&form) {
@@ -143,7 +146,7 @@ fn missing(table: &Table) -> Failure {
         None => format!("--{}", field.flag),
     };
     let names: Vec<String> = lacking(table).iter().map(name).collect();
-    Failure::usage(format!("the intake lacks {}", names.join(", ")), NEXT)
+    Failure::new(Code::IntakeIncomplete, format!("the intake lacks {}", names.join(", ")), NEXT)
 }
 
 /// Makes the intake of what was given, or names what is missing or does not fit.
@@ -152,15 +155,16 @@ fn complete(table: &Table) -> Result<Intake, Failure> {
         return Err(missing(table));
     }
     if let Some(field) = FIELDS.iter().find(|field| get(table, field.key).is_some() && (field.need)(table) == Need::Never) {
-        return Err(Failure::usage(format!("--{} does not go with the rest of the intake", field.flag), field.only));
+        return Err(Failure::new(Code::IntakeIncomplete, format!("--{} does not go with the rest of the intake", field.flag), field.only));
     }
     let mut table = table.clone();
     for (key, empty) in [("person_categories", Value::Array(Vec::new())), ("source", Value::Table(Table::new()))] {
         table.entry(key).or_insert(empty);
     }
-    let intake: Intake =
-        table.try_into().map_err(|error: toml::de::Error| Failure::usage(format!("the intake: {}", error.message()), ""))?;
-    intake.check().map_err(|rule| Failure::usage(format!("the intake: {rule}"), ""))?;
+    let intake: Intake = table
+        .try_into()
+        .map_err(|error: toml::de::Error| Failure::new(Code::IntakeIncomplete, format!("the intake: {}", error.message()), ""))?;
+    intake.check().map_err(|rule| Failure::new(Code::IntakeIncomplete, format!("the intake: {rule}"), ""))?;
     Ok(intake)
 }
 

@@ -6,20 +6,23 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use custodia_client::announce::OfficeDesk;
 use custodia_client::office::{NewOffice, Office};
+use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::{
     DeviceRequest, Office as ListedOffice, OfficeRoot, RevocationReason, Role, RootCertificate, TrustList, TrustListDraft, TrustPin,
     UnverifiedTrustList,
 };
-use custodia_core::ids::{DeviceId, OfficeId};
+use custodia_core::ids::{DeviceId, OfficeId, PersonId};
 use custodia_core::time::{ClaimedTime, LogTime};
 use custodia_failpoint::fail_point;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{COST, address, clock, read_bytes, read_text, server_card, write_new};
-use crate::DeviceOptions;
-use crate::failure::{Exit, Failure};
-use crate::terminal::{note, passphrase, printable_path, say};
+use serde::Serialize;
+
+use super::{COST, Entered, clock, read_bytes, read_text, write_new};
+use crate::failure::{Code, Failure};
+use crate::settings::{ServerFlags, Settings};
+use crate::terminal::{Answer, answer, note, passphrase, printable_path};
 
 /// Commands of an office.
 #[derive(Subcommand)]
@@ -69,15 +72,8 @@ pub enum Command {
         folder: PathBuf,
         /// The list.
         list: PathBuf,
-        /// The server's address.
-        #[arg(long)]
-        server: String,
-        /// The authorities (PEM) by which the server's TLS certificate is judged.
-        #[arg(long, value_name = "FILE")]
-        tls_authority: Option<PathBuf>,
-        /// server.json as given out with the server.
-        #[arg(long)]
-        card: PathBuf,
+        #[command(flatten)]
+        server: ServerFlags,
     },
     /// Issue a certificate for a device's request and enrol it.
     Issue {
@@ -90,15 +86,8 @@ pub enum Command {
         /// For how many days.
         #[arg(long, default_value_t = 90)]
         days: u16,
-        /// The server's address.
-        #[arg(long)]
-        server: String,
-        /// The authorities (PEM) by which the server's TLS certificate is judged.
-        #[arg(long, value_name = "FILE")]
-        tls_authority: Option<PathBuf>,
-        /// server.json as given out with the server.
-        #[arg(long)]
-        card: PathBuf,
+        #[command(flatten)]
+        server: ServerFlags,
     },
     /// Revoke a device for ever.
     Revoke {
@@ -109,25 +98,84 @@ pub enum Command {
         /// key-compromise, lost, left, superseded or other.
         #[arg(long)]
         reason: String,
-        /// The server's address.
-        #[arg(long)]
-        server: String,
-        /// The authorities (PEM) by which the server's TLS certificate is judged.
-        #[arg(long, value_name = "FILE")]
-        tls_authority: Option<PathBuf>,
-        /// server.json as given out with the server.
-        #[arg(long)]
-        card: PathBuf,
+        #[command(flatten)]
+        server: ServerFlags,
     },
 }
 
+/// An office that was founded.
+#[derive(Serialize)]
+pub struct Founded {
+    office: OfficeId,
+    /// SHA-256 of its root certificate.
+    root: Sha256Digest,
+    /// The root certificate's file.
+    path: String,
+}
+
+impl Answer for Founded {
+    fn text(&self) -> String {
+        self.root.to_string()
+    }
+}
+
+/// A trust list that was drawn up.
+#[derive(Serialize)]
+pub struct Drawn {
+    /// SHA-256 of the list; the first one's is what everybody pins.
+    pin: Sha256Digest,
+    /// The list's file.
+    path: String,
+}
+
+impl Answer for Drawn {
+    fn text(&self) -> String {
+        self.pin.to_string()
+    }
+}
+
+/// A trust list that an office signed.
+#[derive(Serialize)]
+pub struct Signed {
+    /// The list's number.
+    number: u64,
+    /// SHA-256 of what was signed.
+    sha256: Sha256Digest,
+}
+
+impl Answer for Signed {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
+/// A certificate that was issued and enrolled.
+#[derive(Serialize)]
+pub struct Issued {
+    /// SHA-256 of the certificate.
+    certificate: Sha256Digest,
+    /// office/person.
+    person: PersonId,
+    role: &'static str,
+    /// The certificate's file.
+    path: String,
+    /// The record of the enrolment.
+    record: u64,
+}
+
+impl Answer for Issued {
+    fn text(&self) -> String {
+        self.certificate.to_string()
+    }
+}
+
 /// Runs a command of an office.
-pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failure> {
+pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
     let open = |folder: &PathBuf| -> Result<Office, Failure> {
-        Ok(Office::open(folder, &passphrase(options.passphrase_fd, "the office", false)?)?)
+        Ok(Office::open(folder, &passphrase(settings.passphrase_fd, "the office", false)?)?)
     };
     match command {
-        Command::Init { folder, id, country, name, years } => init(options, &folder, id, &country, &name, years),
+        Command::Init { folder, id, country, name, years } => init(settings, &folder, id, &country, &name, years),
         Command::TrustList { list, offices, after, threshold } => draw_up(&list, &offices, &after, threshold),
         Command::Sign { folder, list } => {
             let mut signed = read_list(&list)?;
@@ -137,39 +185,44 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             open(&folder)?.sign_list(&mut signed);
             custodia_client::durable_file::replace(&list, signed.to_json().as_bytes()).map_err(|error| Failure::file(&list, &error))?;
             note(&format!("Signed list {} with SHA-256 {}.", signed.claimed_number(), signed.digest()));
-            Ok(())
+            answer(&Signed { number: signed.claimed_number(), sha256: signed.digest() })
         }
-        Command::Publish { folder, list, server, tls_authority, card } => {
-            let entry = desk(server, tls_authority.as_deref(), &card)?.trust_list(&open(&folder)?, &read_list(&list)?).await?;
+        Command::Publish { folder, list, server } => {
+            let entry = desk(settings, &server)?.trust_list(&open(&folder)?, &read_list(&list)?).await?;
             note(&format!("The trust list stands in the log as record {}.", entry.index));
-            Ok(())
+            answer(&Entered { record: entry.index })
         }
-        Command::Issue { folder, request, certificate, days, server, tls_authority, card } => {
-            let request = read_text(&request)?;
-            let request = DeviceRequest::parse(request.trim()).map_err(|error| {
-                Failure::usage(format!("the request: {error}"), "Ask for it again: the same `custodia device init` writes it anew.")
+        Command::Issue { folder, request, certificate, days, server } => {
+            let text = read_text(&request)?;
+            let request = DeviceRequest::parse(text.trim()).map_err(|error| {
+                Failure::malformed(&request, error, "Ask for it again: the same `custodia device init` writes it anew.")
             })?;
             let office = open(&folder)?;
             let issued = office.issue(&request, now()?, days)?;
-            let entry = desk(server, tls_authority.as_deref(), &card)?.enrol(&office, &issued).await?;
+            let entry = desk(settings, &server)?.enrol(&office, &issued).await?;
             fail_point!("office.certificate.enrolled");
             write_new(&certificate, issued.der())?;
             let wanted = request.wanted();
             note(&format!("{} ({}), {}: enrolled as record {}.", wanted.name, wanted.person, wanted.role, entry.index));
-            say(&issued.id().to_string());
-            Ok(())
+            answer(&Issued {
+                certificate: issued.id().digest(),
+                person: wanted.person.clone(),
+                role: wanted.role.as_str(),
+                path: printable_path(&certificate),
+                record: entry.index,
+            })
         }
-        Command::Revoke { folder, device, reason, server, tls_authority, card } => {
+        Command::Revoke { folder, device, reason, server } => {
             let reason: RevocationReason = serde_json::from_value(serde_json::Value::String(reason))
                 .map_err(|_| Failure::usage("not a reason", "Use key-compromise, lost, left, superseded or other."))?;
-            let entry = desk(server, tls_authority.as_deref(), &card)?.revoke(&open(&folder)?, device, reason).await?;
+            let entry = desk(settings, &server)?.revoke(&open(&folder)?, device, reason).await?;
             note(&format!("Revoked, for ever; record {}. Members remove its leaf with their next change.", entry.index));
-            Ok(())
+            answer(&Entered { record: entry.index })
         }
     }
 }
 
-fn init(options: &DeviceOptions, folder: &std::path::Path, id: OfficeId, country: &str, name: &str, years: u8) -> Result<(), Failure> {
+fn init(settings: &Settings, folder: &std::path::Path, id: OfficeId, country: &str, name: &str, years: u8) -> Result<(), Failure> {
     let bad = |what: &'static str| move |error: custodia_core::identity::TextError| Failure::usage(format!("{what}: {error}"), "");
     let new = NewOffice {
         id,
@@ -179,11 +232,14 @@ fn init(options: &DeviceOptions, folder: &std::path::Path, id: OfficeId, country
         years,
     };
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
-    let office = Office::found(folder, &new, &passphrase(options.passphrase_fd, "the new office", true)?, COST)?;
+    let office = Office::found(folder, &new, &passphrase(settings.passphrase_fd, "the new office", true)?, COST)?;
     write_new(&folder.join("root.der"), office.root().der())?;
     note("The root certificate is root.der; give it to the other offices. Keep the folder and its passphrase offline.");
-    say(&office.root().id().to_string());
-    Ok(())
+    answer(&Founded {
+        office: office.root().office().clone(),
+        root: office.root().id().digest(),
+        path: printable_path(&folder.join("root.der")),
+    })
 }
 
 fn draw_up(list: &std::path::Path, offices: &[String], after: &[PathBuf], threshold: u16) -> Result<(), Failure> {
@@ -210,14 +266,12 @@ fn draw_up(list: &std::path::Path, offices: &[String], after: &[PathBuf], thresh
             last.threshold(),
             last.number()
         ));
-        say(&next.digest().to_string());
-        return Ok(());
+        return answer(&Drawn { pin: next.digest(), path: printable_path(list) });
     }
     let first = draft.first().map_err(unusable)?;
     write_new(list, first.to_json().as_bytes())?;
     note("Pin of the first trust list; everybody compares it by another way than this server:");
-    say(&first.digest().to_string());
-    Ok(())
+    answer(&Drawn { pin: first.digest(), path: printable_path(list) })
 }
 
 /// Reads `ROOT.der[@UNTIL][+ROOT.der[@UNTIL]…]:roles[:supervised]`.
@@ -270,20 +324,20 @@ fn listing(office: &ListedOffice) -> String {
 
 fn read_list(path: &std::path::Path) -> Result<UnverifiedTrustList, Failure> {
     let text = read_text(path)?;
-    UnverifiedTrustList::parse(text.as_bytes()).map_err(|error| Failure::usage(format!("{}: {error}", printable_path(path)), ""))
+    UnverifiedTrustList::parse(text.as_bytes()).map_err(|error| Failure::malformed(path, error, ""))
 }
 
-fn desk(server: String, tls_authority: Option<&std::path::Path>, card: &std::path::Path) -> Result<OfficeDesk, Failure> {
-    Ok(OfficeDesk::new(&address(server, tls_authority)?, &server_card(card)?, clock())?)
+fn desk(settings: &Settings, server: &ServerFlags) -> Result<OfficeDesk, Failure> {
+    Ok(OfficeDesk::new(&settings.address(server)?, &settings.card(&server.card)?, clock())?)
 }
 
 fn now() -> Result<LogTime, Failure> {
     let seconds = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
-    LogTime::from_millis(seconds * 1000).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), "Set this machine's clock."))
+    LogTime::from_millis(seconds * 1000).map_err(|error| Failure::new(Code::Machine, error.to_string(), "Set this machine's clock."))
 }
 
 fn claimed(moment: OffsetDateTime) -> Result<ClaimedTime, Failure> {
     let text = moment.replace_nanosecond(0).ok().and_then(|moment| moment.format(&Rfc3339).ok());
     text.and_then(|text| ClaimedTime::parse(&text).ok())
-        .ok_or_else(|| Failure::new(Exit::Unexpected, "this machine's clock shows no usable time", "Set it."))
+        .ok_or_else(|| Failure::new(Code::Machine, "this machine's clock shows no usable time", "Set it."))
 }

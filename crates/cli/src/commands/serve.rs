@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use custodia_client::ServerInfo;
 use custodia_core::digest::Sha256Digest;
-use custodia_server::{Problem, Server, ServerConfig, StartError};
+use custodia_server::{Problem, Server, ServerConfig};
+
+use serde::Serialize;
 
 use super::{read_text, write_new};
-use crate::failure::{Exit, Failure};
-use crate::terminal::{note, say};
+use crate::failure::{Code, Failure};
+use crate::terminal::{Answer, answer, note, printable_path};
 
 /// Options of `custodia serve`.
 #[derive(Args)]
@@ -52,6 +54,38 @@ enum Command {
     },
 }
 
+/// A server that runs, or whose configuration is usable.
+#[derive(Serialize)]
+pub struct Serving {
+    /// The log's origin.
+    origin: String,
+    /// Where it listens; null if the configuration was only checked.
+    address: Option<String>,
+}
+
+impl Answer for Serving {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
+/// A log that begins.
+#[derive(Serialize)]
+pub struct Begun {
+    /// The log's public key, as a verifier's trust file names it.
+    log_key: String,
+    /// The server's configuration.
+    config: String,
+    /// What offices and devices are given.
+    card: String,
+}
+
+impl Answer for Begun {
+    fn text(&self) -> String {
+        self.log_key.clone()
+    }
+}
+
 /// Runs the server until it is stopped, or the command below it.
 pub async fn run(options: Options) -> Result<(), Failure> {
     match options.command {
@@ -59,7 +93,7 @@ pub async fn run(options: Options) -> Result<(), Failure> {
         Some(Command::Begin { config, card }) => return begin(&config, &card).await,
         None => {}
     }
-    let path = options.config.ok_or_else(|| Failure::usage("no configuration", "Name it with --config."))?;
+    let path = options.config.ok_or_else(|| Failure::usage("no configuration is named", "Name it with --config."))?;
     let config = parse(&path)?;
     if options.check {
         let problems = config.problems_on_this_machine(&read_text(&path)?);
@@ -67,11 +101,12 @@ pub async fn run(options: Options) -> Result<(), Failure> {
             return Err(unusable(&path, &problems));
         }
         note(&format!("{} is usable.", path.display()));
-        return Ok(());
+        return answer(&Serving { origin: config.origin.to_string(), address: None });
     }
-    let running = Server::run(&config).await.map_err(|error| started(&error))?;
+    let running = Server::run(&config).await?;
     note(&format!("custodia serves {} on {}", config.origin, running.addr));
-    running.wait().await.map_err(|error| started(&error))
+    answer(&Serving { origin: config.origin.to_string(), address: Some(running.addr.to_string()) })?;
+    Ok(running.wait().await?)
 }
 
 /// Reads a configuration, or says what is wrong in which line.
@@ -81,11 +116,7 @@ pub fn parse(path: &Path) -> Result<ServerConfig, Failure> {
 
 fn unusable(path: &Path, problems: &[Problem]) -> Failure {
     let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
-    Failure::usage(lines.join("\n"), "Mend these and check again with --check.")
-}
-
-fn started(error: &StartError) -> Failure {
-    Failure::new(Exit::Unexpected, error.to_string(), "")
+    Failure::new(Code::ConfigMalformed, lines.join("\n"), "Mend these and check again with `custodia serve --check --config FILE`.")
 }
 
 async fn init(folder: &Path, listen: SocketAddr, origin: &str, trust_pin: Sha256Digest) -> Result<(), Failure> {
@@ -108,15 +139,14 @@ async fn init(folder: &Path, listen: SocketAddr, origin: &str, trust_pin: Sha256
 
 async fn begin(path: &Path, card: &Path) -> Result<(), Failure> {
     let config = parse(path)?;
-    let key = Server::init(&config).await.map_err(|error| started(&error))?;
+    let key = Server::init(&config).await?;
     let info =
         ServerInfo { origin: config.origin.to_string(), log_key: key.to_string(), trust_pin: config.trust_pin, version: String::new() };
-    let text = serde_json::to_string_pretty(&info).map_err(|error| Failure::new(Exit::Unexpected, error.to_string(), ""))?;
+    let text = serde_json::to_string_pretty(&info).map_err(|error| Failure::new(Code::Unexpected, error.to_string(), ""))?;
     write_new(card, text.as_bytes())?;
     note(&format!("The log begins. Give {} to offices and devices by another way than this server.", card.display()));
     note(&format!("Start it: custodia serve --config {}", path.display()));
-    say(&key.to_string());
-    Ok(())
+    answer(&Begun { log_key: key.to_string(), config: printable_path(path), card: printable_path(card) })
 }
 
 /// A basic string of TOML; those of JSON are such.

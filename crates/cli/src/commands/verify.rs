@@ -3,16 +3,15 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use custodia_core::finding::Verdict;
-use custodia_verify::Trust;
+use custodia_verify::{Report, Trust};
+use serde::{Serialize, Serializer};
 
 use super::read_text;
-use crate::DeviceOptions;
-use crate::failure::{Exit, Failure};
-use crate::terminal::{printable_path, say};
+use crate::failure::{Code, Failure};
+use crate::terminal::{Answer, answer};
 
 /// Options of `custodia verify`.
 #[derive(Args)]
@@ -27,14 +26,37 @@ pub struct Options {
     details: bool,
 }
 
-/// Verifies a dossier; exit code 3 unless PASSED.
-pub fn run(options: &Options, device: &DeviceOptions) -> Result<ExitCode, Failure> {
+/// What a verifier says of a dossier.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct Verified {
+    #[serde(serialize_with = "as_json")]
+    report: Report,
+    #[serde(skip)]
+    details: bool,
+}
+
+fn as_json<S: Serializer>(report: &Report, serializer: S) -> Result<S::Ok, S::Error> {
+    report.to_json().serialize(serializer)
+}
+
+impl Answer for Verified {
+    fn text(&self) -> String {
+        self.report.to_text(self.details)
+    }
+}
+
+/// Verifies a dossier, and fails unless it is PASSED.
+pub fn run(options: &Options) -> Result<(), Failure> {
     let trust = Trust::parse(&read_text(&options.trust)?)
-        .map_err(|error| Failure::usage(error.to_string(), "docs/spec/dossier.md shows a trust file."))?;
+        .map_err(|error| Failure::malformed(&options.trust, error, "docs/spec/dossier.md shows a trust file."))?;
     let file = File::open(&options.dossier).map_err(|error| Failure::file(&options.dossier, &error))?;
-    let report = custodia_verify::verify(BufReader::new(file), &trust)
-        .map_err(|error| Failure::usage(format!("{}: {error}", printable_path(&options.dossier)), ""))?;
-    let text = if device.json { report.to_json().to_string() } else { report.to_text(options.details) };
-    say(text.trim_end());
-    Ok(if report.verdict == Verdict::Passed { ExitCode::SUCCESS } else { ExitCode::from(Exit::NotVerified as u8) })
+    let report = custodia_verify::verify(BufReader::new(file), &trust).map_err(|error| Failure::malformed(&options.dossier, error, ""))?;
+    let verified = Verified { report, details: options.details };
+    answer(&verified)?;
+    match verified.report.verdict {
+        Verdict::Passed => Ok(()),
+        Verdict::Indeterminate => Err(Failure::new(Code::DossierIndeterminate, "the dossier is INDETERMINATE", "")),
+        Verdict::Failed => Err(Failure::new(Code::DossierFailed, "the dossier is FAILED", "")),
+    }
 }

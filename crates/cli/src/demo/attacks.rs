@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Code, Exit, Failure};
 
 use super::stage::{Stage, tell};
 use super::story::Work;
 
 fn failed(text: impl Into<String>) -> Failure {
-    Failure::new(Exit::Unexpected, text, "")
+    Failure::new(Code::DemoFailed, text, "")
 }
 
 fn database(error: &sqlx::Error) -> Failure {

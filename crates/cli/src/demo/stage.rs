@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::failure::{Exit, Failure};
-use crate::terminal::{before_leaving, note, say, say_indented};
+use super::Told;
+use crate::failure::{Code, Exit, Failure};
+use crate::settings::Key;
+use crate::terminal::{answer, before_leaving, note};
 
 /// One passphrase for all people of the demo, twice for a command that opens two keys; it is written to each process's standard input.
 const PASSPHRASE: &str = "demo: correct horse battery staple\ndemo: correct horse battery staple\n";
@@ -81,11 +83,11 @@ fn shown<S: AsRef<OsStr>>(words: &[S]) -> String {
 
 /// Tells what just happened, after it did.
 pub fn tell(text: &str) {
-    say_indented("   ", text);
+    let _ = answer(&Told::Happened(text.to_owned()));
 }
 
 fn unexpected(text: impl Into<String>) -> Failure {
-    Failure::new(Exit::Unexpected, text, "Run the demo again with --keep and look at server.log in its folder.")
+    Failure::new(Code::DemoFailed, text, "")
 }
 
 impl Stage {
@@ -157,7 +159,7 @@ impl Stage {
 
     /// Announces a part of the demo.
     pub fn part(&self, title: &str) {
-        say(&format!("\n== {title}  ({:.1} s)", self.begun.elapsed().as_secs_f32()));
+        let _ = answer(&Told::Part { title: title.to_owned(), seconds: self.begun.elapsed().as_secs_f32() });
     }
 
     /// Runs a command that must succeed, and returns its standard output.
@@ -196,8 +198,18 @@ impl Stage {
         }
     }
 
-    fn output<S: AsRef<OsStr>>(&self, home: Option<&str>, words: &[S]) -> Result<Output, Failure> {
+    /// This program, with nothing of what the person who runs the demo has configured.
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
+        for key in Key::ALL {
+            command.env_remove(key.variable());
+        }
+        command.env("CUSTODIA_CONFIG", "/dev/null");
+        command
+    }
+
+    fn output<S: AsRef<OsStr>>(&self, home: Option<&str>, words: &[S]) -> Result<Output, Failure> {
+        let mut command = self.command();
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.args(["--passphrase-fd", "0"]);
         if let Some(home) = home.filter(|home| !home.is_empty()) {
@@ -242,7 +254,7 @@ impl Stage {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("server.log"));
         let log = log.map_err(|error| Failure::file(&self.folder, &error))?;
         let config = self.folder.join(folder).join("custodia.toml");
-        let mut command = Command::new(&self.program);
+        let mut command = self.command();
         command.arg("serve").arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut processes = locked(&self.processes);
         if processes.over {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use custodia_core::digest::Sha256Digest;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Code, Exit, Failure};
 
 use super::evidence::Evidence;
 use super::stage::{Stage, tell};
@@ -30,7 +30,7 @@ const PEOPLE: [(&str, &str, &str, &str, &str); 6] = [
 ];
 
 fn failed(text: &str) -> Failure {
-    Failure::new(Exit::Unexpected, text, "")
+    Failure::new(Code::DemoFailed, text, "")
 }
 
 /// Offices, trust list, server, devices.

@@ -1,7 +1,8 @@
 //! The `custodia` binary as people run it: at a real terminal, and without one.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod cases;
 mod demo;
 mod readme;
 

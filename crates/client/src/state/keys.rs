@@ -21,7 +21,8 @@ pub enum Standing {
 }
 
 impl Standing {
-    const fn as_str(self) -> &'static str {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Founding => "founding",
             Self::Member => "member",

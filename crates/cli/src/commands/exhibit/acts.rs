@@ -4,15 +4,17 @@ use clap::Subcommand;
 use custodia_client::custody::{CustodyAct, ExhibitStatus};
 use custodia_client::entries::{AuditEntry, to_table};
 use custodia_client::{Agent, Statement};
+use custodia_core::custody::body::{ConsentTo, Handling};
 use custodia_core::custody::kind::{Kind, Purpose};
 use custodia_core::exhibit::text::CalendarDate;
-use custodia_core::ids::{CaseId, ExhibitId, PersonId};
+use custodia_core::ids::{CaseId, ExhibitId, OfficeId, PersonId};
 
-use super::super::{Reason, find_case};
+use serde::Serialize;
+
+use super::super::{Entered, Reason, find_case};
 use super::find_exhibit;
-use crate::DeviceOptions;
-use crate::failure::{Exit, Failure};
-use crate::terminal::{note, printable, say, width};
+use crate::failure::{Code, Failure};
+use crate::terminal::{Answer, answer, note, printable, width};
 
 /// Commands that act on an exhibit without opening it.
 #[derive(Subcommand)]
@@ -135,13 +137,13 @@ pub enum Command {
 }
 
 /// Runs such a command.
-pub async fn run(command: Command, agent: &Agent, options: &DeviceOptions) -> Result<(), Failure> {
+pub async fn run(command: Command, agent: &Agent) -> Result<(), Failure> {
     let (case, exhibit, act, reason) = match command {
         Command::Show { case, exhibit, purpose, reason } => {
             let case = find_case(agent, &case).await?;
             let exhibit = find_exhibit(agent, case, &exhibit).await?;
             let reading = purpose.zip(reason.map(|reason| Statement { reason, reference: None }));
-            return show(agent, case, exhibit, reading, options).await;
+            return show(agent, case, exhibit, reading).await;
         }
         Command::Grant { case, person, exhibits, purpose, reason } => {
             let case = find_case(agent, &case).await?;
@@ -149,9 +151,7 @@ pub async fn run(command: Command, agent: &Agent, options: &DeviceOptions) -> Re
             for exhibit in &exhibits {
                 chosen.push(find_exhibit(agent, case, exhibit).await?);
             }
-            agent.grant_exhibits(case, &person, &chosen, purpose, &reason.into()).await?;
-            note(&format!("{person} can open them, and so can the recovery devices of their office; each grant stands in the log."));
-            return Ok(());
+            return grant(agent, case, person, &chosen, purpose, &reason.into()).await;
         }
         Command::Hold { case, exhibit, lift, reason } => {
             (case, exhibit, if lift { CustodyAct::LiftHold } else { CustodyAct::PlaceHold }, reason)
@@ -165,7 +165,7 @@ pub async fn run(command: Command, agent: &Agent, options: &DeviceOptions) -> Re
         Command::Alter { case, exhibit, handling, review, reason } => {
             let handling = handling.map(|code| serde_json::from_value(code.into())).transpose().map_err(misread)?;
             let review = review.map(|day| CalendarDate::parse(&day)).transpose();
-            let review = review.map_err(|error| Failure::usage(format!("--review: {error}"), ""))?;
+            let review = review.map_err(|error| Failure::usage(format!("--review: {error}"), "Write a day as YYYY-MM-DD."))?;
             (case, exhibit, CustodyAct::Alter { handling, review }, reason)
         }
         Command::Transfer { case, exhibit, means, recipients, purpose, reason } => {
@@ -182,12 +182,48 @@ pub async fn run(command: Command, agent: &Agent, options: &DeviceOptions) -> Re
     let told = told(&act);
     let entry = agent.act_on_exhibit(case, exhibit, act, &reason.into()).await?;
     note(&format!("{told} It stands in the log as record {}.", entry.index));
-    Ok(())
+    answer(&Entered { record: entry.index })
+}
+
+/// Grants one exhibit after the other; those that stand already are passed over, so that the same command goes on where it was interrupted.
+async fn grant(
+    agent: &Agent,
+    case: CaseId,
+    person: PersonId,
+    exhibits: &[ExhibitId],
+    purpose: Purpose,
+    statement: &Statement,
+) -> Result<(), Failure> {
+    agent.refresh(case).await?;
+    let members = agent.members(case).await?;
+    let devices: Vec<_> = members.iter().filter(|member| member.person == person).map(|member| member.device).collect();
+    let mut granted = Vec::with_capacity(exhibits.len());
+    for (at, &exhibit) in exhibits.iter().enumerate() {
+        let has = agent.exhibit_status(case, exhibit).await?.standing.grants;
+        if !devices.is_empty() && devices.iter().all(|device| has.contains(device)) {
+            note(&format!("{person} was granted {exhibit} before; nothing was done."));
+            granted.push(exhibit);
+            continue;
+        }
+        match agent.grant_exhibits(case, &person, &[exhibit], purpose, statement).await {
+            Ok(()) => granted.push(exhibit),
+            Err(error) if granted.is_empty() => return Err(error.into()),
+            Err(error) => {
+                let (refused, left) = (Failure::from(error), exhibits.len() - at);
+                answer(&Granted { person, exhibits: granted })?;
+                let message =
+                    format!("{at} of {} exhibits are granted, {left} are not: exhibit {exhibit}: {}", exhibits.len(), refused.message);
+                return Err(Failure { rule: refused.rule, ..Failure::new(Code::PartlyDone, message, "") });
+            }
+        }
+    }
+    note(&format!("{person} can open them, and so can the recovery devices of their office; each grant stands in the log."));
+    answer(&Granted { person, exhibits: granted })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err asks for")]
 fn misread(error: serde_json::Error) -> Failure {
-    Failure::new(Exit::Unexpected, format!("a word that the command allows is not one of the format: {error}"), "")
+    Failure::new(Code::Unexpected, format!("a word that the command allows is not one of the format: {error}"), "")
 }
 
 const fn told(act: &CustodyAct) -> &'static str {
@@ -204,74 +240,118 @@ const fn told(act: &CustodyAct) -> &'static str {
     }
 }
 
-async fn show(
-    agent: &Agent,
-    case: CaseId,
+/// Exhibits that were granted.
+#[derive(Serialize)]
+pub struct Granted {
+    /// office/person, who may open them now.
+    person: PersonId,
+    exhibits: Vec<ExhibitId>,
+}
+
+impl Answer for Granted {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
+/// An exhibit as its chain makes it.
+#[derive(Serialize)]
+pub struct Shown {
     exhibit: ExhibitId,
-    reading: Option<(Purpose, Statement)>,
-    options: &DeviceOptions,
-) -> Result<(), Failure> {
+    /// Null where it was not opened on this device.
+    title: Option<String>,
+    /// active, restricted, quarantined or erased.
+    state: String,
+    /// H0, H1, H2 or H3.
+    handling: Handling,
+    /// The office that collected it.
+    originator: OfficeId,
+    /// The offices whose holds forbid erasing it.
+    holds: Vec<String>,
+    /// To what its office consented: judicial-use, onward.
+    consents: Vec<ConsentTo>,
+    /// The day by which keeping it is reviewed.
+    review: String,
+    /// What it was made from, and what was made from it, in words.
+    derivations: Vec<String>,
+    /// The record of an erasure that waits for another person.
+    proposed_erasure: Option<u64>,
+    /// Every act on it; null unless a purpose and a reason for reading them were given.
+    entries: Option<Vec<AuditEntry>>,
+    #[serde(skip)]
+    erased: Option<String>,
+    #[serde(skip)]
+    consented: Vec<String>,
+    #[serde(skip)]
+    proposed_by: Option<String>,
+}
+
+async fn show(agent: &Agent, case: CaseId, exhibit: ExhibitId, reading: Option<(Purpose, Statement)>) -> Result<(), Failure> {
     agent.refresh(case).await?;
-    let mut read = false;
+    let read = reading.is_some();
     if let Some((purpose, statement)) = reading {
         let index = agent.enter_case_reading(case, purpose, &statement).await?;
         note(&format!("That you read the acts on it is record {index}."));
-        read = true;
-    }
-    let status = agent.exhibit_status(case, exhibit).await?;
-    let standing = &status.standing;
-    let state = format!("{:?}", standing.state).to_lowercase();
-    let holds: Vec<String> = standing.holds.iter().map(ToString::to_string).collect();
-    let consents: Vec<&AuditEntry> = status.entries.iter().filter(|entry| entry.kind == Kind::ConsentGive && entry.accepted()).collect();
-    let derivations: Vec<String> = status.derivations.iter().map(derivation).collect();
-    if options.json {
-        let shown = serde_json::json!({
-            "exhibit": exhibit, "state": state, "handling": standing.handling, "originator": standing.originator, "holds": holds,
-            "consents": standing.consents, "review": standing.review, "derivations": derivations,
-            "proposed_erasure": proposed(&status).map(|entry| entry.index), "entries": read.then_some(&status.entries),
-        });
-        say(&shown.to_string());
-        return Ok(());
     }
     let titles = agent.exhibit_titles(case).await?;
-    let title = titles.iter().find(|(id, _)| *id == exhibit).map_or("(not opened on this device)", |(_, title)| title);
-    say(&format!("{exhibit}  {}", printable(title)));
-    say(&format!("state        {state}{}", tombstone(&status).unwrap_or_default()));
-    say(&format!("handling     {:?}, collected by {}", standing.handling, standing.originator));
-    say(&format!("review       {}", printable(&standing.review)));
-    say(&format!("holds        {}", if holds.is_empty() { "none".to_owned() } else { holds.join(", ") }));
-    for consent in consents {
-        say(&format!("consent      to {}, record {}", consent.form.as_deref().unwrap_or_default(), consent.index));
+    let ExhibitStatus { standing, entries, derivations } = agent.exhibit_status(case, exhibit).await?;
+    if !read {
+        note(&format!("{} acts on it stand in the log; --purpose and --reason show them.", entries.len()));
     }
-    if let Some(proposal) = proposed(&status) {
-        say(&format!("erasure      proposed by {}, record {}; another person confirms it", who(proposal), proposal.index));
+    answer(&Shown {
+        exhibit,
+        title: titles.into_iter().find(|(id, _)| *id == exhibit).map(|(_, title)| title),
+        state: format!("{:?}", standing.state).to_lowercase(),
+        handling: standing.handling,
+        originator: standing.originator,
+        holds: standing.holds.iter().map(ToString::to_string).collect(),
+        consents: standing.consents,
+        review: standing.review,
+        derivations: derivations.iter().map(derivation).collect(),
+        proposed_erasure: last_erasure(&entries).filter(|entry| entry.form.as_deref() == Some("proposed")).map(|entry| entry.index),
+        erased: tombstone(&entries),
+        consented: entries
+            .iter()
+            .filter(|entry| entry.kind == Kind::ConsentGive && entry.accepted())
+            .map(|entry| format!("to {}, record {}", entry.form.as_deref().unwrap_or_default(), entry.index))
+            .collect(),
+        proposed_by: last_erasure(&entries).map(who),
+        entries: read.then_some(entries),
+    })
+}
+
+impl Answer for Shown {
+    fn text(&self) -> String {
+        let title = self.title.as_deref().unwrap_or("(not opened on this device)");
+        let mut lines = vec![
+            format!("{}  {}", self.exhibit, printable(title)),
+            format!("state        {}{}", self.state, self.erased.as_deref().unwrap_or_default()),
+            format!("handling     {:?}, collected by {}", self.handling, self.originator),
+            format!("review       {}", printable(&self.review)),
+            format!("holds        {}", if self.holds.is_empty() { "none".to_owned() } else { self.holds.join(", ") }),
+        ];
+        lines.extend(self.consented.iter().map(|consent| format!("consent      {consent}")));
+        if let (Some(record), Some(by)) = (self.proposed_erasure, &self.proposed_by) {
+            lines.push(format!("erasure      proposed by {by}, record {record}; another person confirms it"));
+        }
+        lines.extend(self.derivations.iter().map(|derivation| format!("derivation   {derivation}")));
+        match &self.entries {
+            Some(entries) => format!("{}\n\n{}", lines.join("\n"), to_table(entries, width()).trim_end()),
+            None => lines.join("\n"),
+        }
     }
-    for derivation in derivations {
-        say(&format!("derivation   {derivation}"));
-    }
-    if read {
-        say(&format!("\n{}", to_table(&status.entries, width()).trim_end()));
-    } else {
-        note(&format!("{} acts on it stand in the log; --purpose and --reason show them.", status.entries.len()));
-    }
-    Ok(())
 }
 
 fn who(entry: &AuditEntry) -> String {
     entry.person.as_ref().map_or_else(|| "somebody unknown".to_owned(), ToString::to_string)
 }
 
-fn last_erasure(status: &ExhibitStatus) -> Option<&AuditEntry> {
-    status.entries.iter().rev().find(|entry| entry.kind == Kind::Erasure && entry.accepted())
+fn last_erasure(entries: &[AuditEntry]) -> Option<&AuditEntry> {
+    entries.iter().rev().find(|entry| entry.kind == Kind::Erasure && entry.accepted())
 }
 
-/// The proposal that waits for another person.
-fn proposed(status: &ExhibitStatus) -> Option<&AuditEntry> {
-    last_erasure(status).filter(|entry| entry.form.as_deref() == Some("proposed"))
-}
-
-fn tombstone(status: &ExhibitStatus) -> Option<String> {
-    let erased = last_erasure(status).filter(|entry| entry.form.as_deref() == Some("confirmed"))?;
+fn tombstone(entries: &[AuditEntry]) -> Option<String> {
+    let erased = last_erasure(entries).filter(|entry| entry.form.as_deref() == Some("confirmed"))?;
     Some(format!(" on {} by {}, record {}; its entries stay", erased.time, who(erased), erased.index))
 }
 

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::fields::{FIELDS, Field, Need};
 use super::{complete, get, set};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Code, Failure};
 use crate::terminal::printable;
 
 /// The longest answer, in bytes.
@@ -32,7 +32,7 @@ pub fn ask(answers: &mut impl BufRead, out: &mut impl Write) -> Result<Intake, F
         write(out, "Is this right, and is the exhibit to be sealed? [yes, no]: ")?;
         match line(answers)?.as_str() {
             "yes" => return Ok(intake),
-            "no" => return Err(Failure::new(Exit::Usage, "nothing was sealed, as you asked", "Run the command again.")),
+            "no" => return Err(Failure::new(Code::Declined, "nothing was sealed, as you asked", "")),
             _ => {}
         }
     }
@@ -83,5 +83,9 @@ fn write(out: &mut impl Write, text: &str) -> Result<(), Failure> {
 }
 
 fn gone(problem: &str) -> Failure {
-    Failure::usage(format!("the terminal gave no answer: {problem}"), "Nothing was sealed. Run the command again, or give flags or a form.")
+    Failure::new(
+        Code::InputNeeded,
+        format!("the terminal gave no answer: {problem}"),
+        "Nothing was sealed. Run the command again, or give flags or a form.",
+    )
 }
