@@ -9,6 +9,7 @@ mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -96,9 +97,23 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return ended(&Failure::new(Code::Machine, format!("no runtime: {error}"), ""), None),
     };
-    match runtime.block_on(run(cli.command, &settings)) {
+    let code = match runtime.block_on(run(cli.command, &settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => ended(&failure, Some(&settings)),
+    };
+    drop(runtime);
+    outlive_threads();
+    code
+}
+
+/// Waits, for a second at most, until this is the program's only thread.
+///
+/// A database's thread answers that it has closed and ends a moment later. OpenSSL, which SQLCipher uses, clears up after a thread when the thread ends,
+/// and after the program when that ends; both at once end in a damaged heap, and a command that did everything right in a signal.
+fn outlive_threads() {
+    let until = Instant::now() + Duration::from_secs(1);
+    while std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
