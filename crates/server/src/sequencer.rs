@@ -136,7 +136,7 @@ impl Waiting {
                     }
                 }
                 Err(stop) => {
-                    tracing::error!(reason = %stop, "a turn was not entered");
+                    tracing::error!(reason = %stop, place = stop.place(), "a turn was not entered");
                     for answer in answers {
                         let _ = answer.send(Err(Refusal::Unavailable(stop.to_string())));
                     }
