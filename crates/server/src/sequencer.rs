@@ -138,7 +138,7 @@ impl Waiting {
                     }
                 }
                 Err(stop) => {
-                    tracing::error!(reason = %stop, "a turn was not entered");
+                    tracing::error!(reason = %stop, place = stop.place(), "a turn was not entered");
                     // A database's own words are for the operator.
                     let told = match stop {
                         turn::Stop::Store(error @ StoreError::Unavailable(_)) => Refusal::from(error).to_string(),

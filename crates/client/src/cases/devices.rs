@@ -1,4 +1,4 @@
-//! Whose devices the certificates are that a case's records and leaves name (decision 6).
+//! Whose devices the certificates are that a case's records and leaves name (decision 7).
 
 use std::collections::BTreeSet;
 

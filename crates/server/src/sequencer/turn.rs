@@ -56,6 +56,17 @@ pub(crate) enum Stop {
     Internal(&'static str),
 }
 
+impl Stop {
+    /// The key of the configuration that names what failed, for the operator.
+    pub const fn place(&self) -> &'static str {
+        match self {
+            Self::HeadFile { .. } => "data.head_file",
+            Self::Internal(_) | Self::Counted(_) => "none",
+            Self::Store(_) | Self::Behind { .. } | Self::Root | Self::Swapped => "data.database",
+        }
+    }
+}
+
 /// Enters the submissions; one outcome each, in order.
 ///
 /// # Errors
