@@ -218,7 +218,9 @@ fn perform_one(next: &mut Database, acts: &Submission, at: usize, time: LogTime)
     };
     judge(next, intent, intent.signer(), time, change).map_err(rule)?;
     let (actor, _) = device(next, &intent.signer(), time).expect("it was judged");
-    next.world.apply(intent, &actor);
+    let removes = if let Body::MemberChange(body) = &intent.body { body.removes.as_slice() } else { &[] };
+    let revoked = removes.iter().filter(|id| device(next, id, time).is_some_and(|(_, revoked)| revoked)).copied().collect();
+    next.world.apply(intent, &actor, &revoked);
     take_effect(next, intent, with);
     Ok(())
 }
@@ -271,6 +273,7 @@ pub fn judge(disk: &Database, intent: &Intent, signer: Sha256Digest, time: LogTi
         parent: disk.world.parent_facts(intent, signer),
         exhibit: disk.world.exhibit_facts(intent, signer, &devices),
         change,
+        recovery: disk.world.recovery_facts(intent, &devices),
     };
     rules::judge(intent, &facts).map_err(|rule| rule.id.to_owned())
 }

@@ -8,5 +8,6 @@ mod dossier;
 mod lying_server;
 mod oracle;
 mod parsers;
+mod recovery;
 mod tidy;
 mod vectors;

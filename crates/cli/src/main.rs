@@ -111,7 +111,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Device(command) => commands::device::run(command, device).await?,
         Command::Serve(options) => commands::serve::run(options).await?,
         Command::Doctor(options) => commands::doctor::run(&options).await?,
-        Command::Case(command) => commands::case::run(command, device).await?,
+        Command::Case(command) => Box::pin(commands::case::run(command, device)).await?,
         Command::Exhibit(command) => Box::pin(commands::exhibit::run(command, device)).await?,
         Command::Log(command) => commands::log::run(command, device).await?,
         Command::Dossier(command) => commands::dossier::run(command, device).await?,

@@ -7,7 +7,9 @@ mod catch_up;
 mod grant;
 mod grants;
 mod judge;
+mod leaving;
 mod membership;
+mod recovery;
 
 use custodia_api::messages::{Cases, CreateCase};
 use custodia_core::custody::body::{Add, Body, CaseCreate, Terms};
@@ -34,6 +36,7 @@ use crate::state::keys::{CaseFile, Standing};
 use crate::state::{self, acts, keys};
 
 pub use membership::{Joining, MemberRow, MemberStanding};
+pub use recovery::{LostDevice, RecoveryProgress, RecoveryRow};
 
 /// A case to be founded.
 #[derive(Debug, Clone)]

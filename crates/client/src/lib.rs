@@ -49,7 +49,7 @@ mod test_log;
 mod tiles;
 
 pub use agent::{Agent, NewDevice};
-pub use cases::{CaseSummary, Joining, MemberRow, MemberStanding, NewCase};
+pub use cases::{CaseSummary, Joining, LostDevice, MemberRow, MemberStanding, NewCase, RecoveryProgress, RecoveryRow};
 pub use clock::Clock;
 pub use custodia_api::messages::{ExhibitRow, ServerInfo};
 pub use error::AgentError;

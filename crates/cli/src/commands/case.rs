@@ -1,11 +1,16 @@
 //! `custodia case …`: cases and their members.
 
+mod recover;
+
+use std::collections::BTreeSet;
+
 use clap::{Subcommand, ValueEnum};
 use custodia_client::state::keys::Standing;
 use custodia_client::{Agent, Joining, NewCase};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::text::CalendarDate;
+use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, PersonId};
 
 use super::exhibit::find_exhibit;
@@ -73,10 +78,15 @@ pub enum Command {
         #[command(flatten)]
         reason: Reason,
     },
+    /// Bring somebody back who lost every device: an officer proposes, another person confirms.
+    Recover(recover::Recover),
     /// Leave a case.
     Leave {
         /// Id, the beginning of it, or title.
         case: String,
+        /// Leave although you are its last prosecutor: it is closed until officers of your office bring somebody in with `case recover`.
+        #[arg(long)]
+        last: bool,
         #[command(flatten)]
         reason: Reason,
     },
@@ -94,6 +104,12 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             };
             let case = agent.create_case(NewCase { title, statement: reason.into(), review, parent }).await?;
             note("The case is founded, with the recovery device of your office as a visible member.");
+            let officers = agent.members(case).await?.into_iter().filter(|member| member.role == Role::Recovery);
+            if officers.map(|member| member.person).collect::<BTreeSet<_>>().len() < 2 {
+                note(
+                    "Your office has one recovery officer: while you are alone in the case, nobody could confirm the recovery of a lost device. Enrol a second.",
+                );
+            }
             say(&case.to_string());
             Ok(())
         }
@@ -142,17 +158,45 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             Ok(())
         }
         Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, &person, reason).await,
-        Command::Leave { case, reason } => {
-            let case = find_case(&agent, &case).await?;
-            if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
-                note("You are not in this case any more; nothing was done.");
-                return Ok(());
-            }
-            agent.leave(case, &reason.into()).await?;
-            note("You have left; the server gives this device nothing more of the case.");
-            Ok(())
-        }
+        Command::Recover(words) => recover::run(&agent, words).await,
+        Command::Leave { case, last, reason } => leave(&agent, find_case(&agent, &case).await?, last, reason).await,
     }
+}
+
+async fn leave(agent: &Agent, case: CaseId, last: bool, reason: Reason) -> Result<(), Failure> {
+    if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
+        note("You are not in this case any more; nothing was done.");
+        return Ok(());
+    }
+    agent.refresh(case).await?;
+    if let Some(officers) = agent.officers_after_leaving(case).await? {
+        may_leave_last(&officers, last)?;
+    }
+    agent.leave(case, &reason.into()).await?;
+    note("You have left; the server gives this device nothing more of the case.");
+    Ok(())
+}
+
+/// The last prosecutor leaves knowingly, and only if two officers remain who can bring somebody in.
+fn may_leave_last(officers: &BTreeSet<PersonId>, last: bool) -> Result<(), Failure> {
+    let named = officers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if officers.len() < 2 {
+        return Err(Failure::new(
+            Exit::NotPermitted,
+            format!(
+                "you are the last prosecutor of this case, and the recovery devices in it are of one person ({named}): nobody could ever be brought in"
+            ),
+            "Add a second recovery officer or a colleague first: `custodia case add`.",
+        ));
+    }
+    if last {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::NotPermitted,
+        format!("you are the last prosecutor of this case: nobody will open or add anything until {named} bring somebody in"),
+        "Add a colleague first (`custodia case add`), or leave with --last; they then use `custodia case recover`.",
+    ))
 }
 
 async fn remove(agent: &Agent, case: CaseId, person: &PersonId, reason: Reason) -> Result<(), Failure> {
@@ -202,6 +246,7 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
     let cases = agent.cases().await?;
     let title = |id: CaseId| cases.iter().find(|row| row.id == id).and_then(|row| row.title.clone());
     let parent = agent.parent_of(case).await?;
+    let recoveries: Vec<String> = agent.recoveries(case).await?.iter().map(recover::told).collect();
     let mut parts = Vec::new();
     for other in cases.iter().filter(|other| other.standing == Standing::Member) {
         if agent.parent_of(other.id).await? == Some(case) {
@@ -216,7 +261,7 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
                 serde_json::json!({"person": member.person, "role": role, "standing": standing, "device": member.label, "certificate": member.certificate})
             })
             .collect();
-        let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows});
+        let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows, "recoveries": recoveries});
         say(&shown.to_string());
         return Ok(());
     }
@@ -227,6 +272,9 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
     }
     for part in parts {
         say(&format!("its restricted part {}", named(part)));
+    }
+    for recovery in recoveries {
+        say(&recovery);
     }
     let row = |member: &custodia_client::MemberRow| {
         [

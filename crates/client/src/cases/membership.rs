@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use custodia_api::messages::{ChangeMembers, ClaimKeyPackages, ClaimedKeyPackages};
-use custodia_core::custody::body::{Add, Body, MemberChange, Nothing, Terms};
+use custodia_core::custody::body::{Add, Body, MemberChange, Terms};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::{Kind, Purpose};
 use custodia_core::custody::wire::Base64;
@@ -155,34 +155,6 @@ impl Agent {
         Ok(acts.iter().any(|act| matches!(&act.body, Body::MemberChange(body) if body.removes.iter().any(theirs))))
     }
 
-    /// Leaves a case: from now on the server gives this device nothing, and the next commit of a colleague removes its leaf.
-    ///
-    /// # Errors
-    /// What a rule or the server refuses.
-    pub async fn leave(&self, case: CaseId, statement: &Statement) -> Result<(), AgentError> {
-        let _turn = self.group_turn.lock().await;
-        self.catch_up(case).await?;
-        let file = self.case_file(case).await?;
-        let ring = self.ring(&file).await?;
-        let intent = self
-            .sign_act(Draft {
-                case,
-                exhibit: None,
-                purpose: None,
-                recipients: Vec::new(),
-                group: Some(self.group_seen(case).await?),
-                chain_seen: None,
-                body: Body::MemberLeave(Nothing {}),
-                statement,
-                case_title: file.title.as_deref(),
-                exhibit_title: None,
-                ring: &ring,
-            })
-            .await?;
-        let body = to_json(&custodia_api::messages::Act { intent: intent.text().to_owned() })?;
-        self.enter(&intent, format!("/v1/cases/{case}/acts"), body).await.map(drop)
-    }
-
     /// Makes and delivers one commit. The caller has the turn and has caught up.
     pub(super) async fn change_members(
         &self,
@@ -199,7 +171,7 @@ impl Agent {
         let members = group.members()?;
         let planned = self.plan(case, &members, joining, removing).await?;
 
-        let partial = planned.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None));
+        let partial = planned.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None | Terms::Recovery));
         let renew = partial || !planned.removes.is_empty();
         let (version, key) = self.next_ring(&file, renew).await?;
         let context = self.commit_context(case, version, &key).await?;
@@ -238,7 +210,10 @@ impl Agent {
                 ring: &ring,
             })
             .await?;
-        let granted = self.grants_for(&file, &planned.adds, &chosen, Purpose::Investigation, statement, &ring).await?;
+        let mut granted = self.grants_for(&file, &planned.adds, &chosen, Purpose::Investigation, statement, &ring).await?;
+        for add in planned.adds.iter().filter(|add| add.terms == Terms::Recovery) {
+            granted.extend(self.grants_in_place(&file, add.certificate, statement, &ring).await?);
+        }
         let request = ChangeMembers {
             intent: intent.text().to_owned(),
             commit: Base64(prepared.commit),
@@ -359,7 +334,7 @@ impl Agent {
     }
 
     /// Members that left or were revoked, by what this device knows.
-    async fn gone(&self, case: CaseId, members: &[LeafFacts]) -> Result<Vec<Sha256Digest>, AgentError> {
+    pub(super) async fn gone(&self, case: CaseId, members: &[LeafFacts]) -> Result<Vec<Sha256Digest>, AgentError> {
         let left = self.left(case, None).await?;
         let believed = self.believed().await?;
         let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;

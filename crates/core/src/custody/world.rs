@@ -10,7 +10,10 @@ use super::body::{Add, Body, Collection, ConsentTo, Disclosure, Erasure, Handlin
 use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership, Proposal};
 use super::intent::{GroupSeen, Intent, SignedIntent};
 use super::record::{ChainHead, ChainSeq, Commitment, Place};
+use super::recovery::{Held, Recoveries};
 use super::rules;
+
+mod recovery;
 
 /// A case as its records made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct Case {
     pub epoch: u64,
     /// The confirmed transcript hash that the first intent of each epoch named.
     transcripts: BTreeMap<u64, Vec<u8>>,
+    /// Devices in the place of lost ones.
+    recoveries: Recoveries,
 }
 
 /// An exhibit as its records made it.
@@ -164,6 +169,7 @@ impl World {
             originator: exhibit.originator.clone(),
             chain_seen_stands: intent.chain_seen.is_some_and(|seen| stands(seen.seq).is_some_and(|c| c.0 == seen.commitment)),
             granted: exhibit.grants.contains(&signer),
+            restored: self.restores(intent, exhibit),
             consent_judicial: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H1)),
             consent_onward: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H2)),
             recipient,
@@ -173,7 +179,13 @@ impl World {
     /// The facts of a commit as its intent names it; whether the intent matches the commit's bytes is not known here and taken as so.
     ///
     /// None if it names a device that the registry does not know.
-    pub fn change_facts(&self, intent: &Intent, body: &MemberChange, devices: DeviceLookup<'_>) -> Option<ChangeFacts> {
+    pub fn change_facts(
+        &self,
+        intent: &Intent,
+        signer: &Sha256Digest,
+        body: &MemberChange,
+        devices: DeviceLookup<'_>,
+    ) -> Option<ChangeFacts> {
         let case = self.cases.get(&intent.case)?;
         let leaf = |certificate: &Sha256Digest| {
             let (device, revoked) = devices(certificate)?;
@@ -189,12 +201,15 @@ impl World {
         let mut after: Vec<LeafFacts> = staying.collect::<Option<_>>()?;
         after.extend(adds.iter().cloned());
         let follows = body.epoch == case.epoch;
+        let actor = &devices(signer)?.0.office;
         Some(ChangeFacts {
             intent_matches_commit: follows && removed_are_members && added_are_new,
             adds,
             removes,
             after,
             undisclosed_for_full: 0,
+            undisclosed_for_recovery: 0,
+            replacements: Self::replacements(case, body, actor, devices),
         })
     }
 
@@ -218,8 +233,9 @@ impl World {
 
     /// Applies an accepted act of a case; its chains are extended by [`Self::extend_chains`] afterwards.
     ///
-    /// Judges nothing: the caller did, or reports what it found and goes on.
-    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts) {
+    /// `revoked` are those devices that the act removes and that were revoked before. Judges nothing: the caller did, or reports what it
+    /// found and goes on.
+    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts, revoked: &BTreeSet<Sha256Digest>) {
         let (signer, office) = (intent.signer(), &actor.office);
         self.derived = matches!(&intent.body, Body::Collection(Collection { derivation: Some(_), .. })).then(|| intent.clone());
         if let (Some(case), Some(seen)) = (self.cases.get_mut(&intent.case), &intent.group) {
@@ -231,10 +247,22 @@ impl World {
                 let members = body.members.iter().map(|add| (add.certificate, founder)).collect();
                 // The transcript hash of a group at its creation is empty (RFC 9420 §8.2).
                 let transcripts = BTreeMap::from([(0, Vec::new())]);
-                let case = Case { ring_version: body.ring_version, founder: office.clone(), members, epoch: 0, transcripts };
+                let case = Case {
+                    ring_version: body.ring_version,
+                    founder: office.clone(),
+                    members,
+                    epoch: 0,
+                    transcripts,
+                    recoveries: Recoveries::default(),
+                };
                 self.cases.entry(intent.case).or_insert(case);
             }
-            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, body),
+            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, body, office, revoked),
+            (Body::CaseRecovery(body), _) => {
+                if let Some(case) = self.cases.get_mut(&intent.case) {
+                    case.recoveries.apply(intent, body, actor);
+                }
+            }
             (Body::MemberLeave(_), _) => {
                 if let Some(membership) = self.cases.get_mut(&intent.case).and_then(|case| case.members.get_mut(&signer)) {
                     membership.left = true;
@@ -267,12 +295,27 @@ impl World {
         }
     }
 
-    fn change_members(&mut self, id: CaseId, signer: Sha256Digest, body: &MemberChange) {
+    fn change_members(
+        &mut self,
+        id: CaseId,
+        signer: Sha256Digest,
+        body: &MemberChange,
+        office: &OfficeId,
+        revoked: &BTreeSet<Sha256Digest>,
+    ) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let granter = case.members.get(&signer).copied();
         let returning = body.removes.first().and_then(|certificate| case.members.get(certificate)).copied();
+        for add in body.adds.iter().filter(|add| add.terms == Terms::Recovery) {
+            let (members, ring) = (&case.members, case.ring_version);
+            let held = |lost: &Sha256Digest| members.get(lost).map(|membership| Held::of(*membership, ring));
+            case.recoveries.carry_out(add.certificate, office, held);
+        }
         for certificate in &body.removes {
-            case.members.remove(certificate);
+            let removed = case.members.remove(certificate);
+            if let Some(membership) = removed.filter(|membership| membership.left || revoked.contains(certificate)) {
+                case.recoveries.retire(*certificate, Held::of(membership, case.ring_version));
+            }
         }
         // Who is removed loses what was granted; who comes back has only what is granted anew. A resync is the same membership.
         if !body.resync {
@@ -286,16 +329,23 @@ impl World {
             let kept = match terms {
                 Terms::Full => granter,
                 Terms::Resync => returning,
-                Terms::Founder | Terms::Chosen | Terms::None => None,
+                Terms::Founder | Terms::Chosen | Terms::None | Terms::Recovery => None,
             };
             let first_ring = kept.map_or(body.ring_version, |membership| membership.first_ring);
             case.members.insert(*certificate, Membership { first_ring, left: false });
-            if *terms == Terms::Full
-                && let Some(granter) = granter
-            {
+            let replaced = case.recoveries.replaced_by(certificate);
+            let given = |exhibit: &Exhibit| match terms {
+                Terms::Full => true,
+                Terms::Recovery => {
+                    replaced.is_some_and(|(lost, held)| held.could_open(exhibit.grants.contains(&lost), exhibit.ring_version))
+                }
+                _ => false,
+            };
+            if let Some(granter) = granter {
                 let open = self.exhibits.iter().filter(|(_, exhibit)| {
                     exhibit.case == id
                         && exhibit.state != ExhibitState::Erased
+                        && given(exhibit)
                         && rules::may_open(granter.first_ring, exhibit.grants.contains(&signer), exhibit.ring_version)
                 });
                 self.owed.extend(open.map(|(exhibit, _)| (signer, *certificate, *exhibit)));

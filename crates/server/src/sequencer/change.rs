@@ -20,6 +20,7 @@ use super::acts::{ActFailure, BrokenRule};
 use super::append::Growing;
 use super::effects::{broken, of_mls};
 use super::facts::parse_state;
+use super::recovery;
 use super::turn::read_frontier;
 use super::{Act, ChangeMessage};
 use crate::error::Refusal;
@@ -71,8 +72,10 @@ pub(super) async fn check(
     judge_leaves(growing, &group, facts, &members)?;
 
     let matches = digests_match(body, message) && names_the_commit(body, facts);
-    let undisclosed_for_full = undisclosed(conn, intent, body, following).await?;
-    let facts = change_facts(growing, body, &members, matches, undisclosed_for_full)?;
+    let owed = undisclosed(conn, growing, intent, body, following).await?;
+    let replacements = recovery::replacements(conn, growing, intent, body).await?;
+    let facts = change_facts(growing, body, &members, matches)?;
+    let facts = ChangeFacts { undisclosed_for_full: owed.full, undisclosed_for_recovery: owed.recovery, replacements, ..facts };
     Ok(CheckedChange { facts, group, commit })
 }
 
@@ -162,11 +165,25 @@ fn names_the_commit(body: &MemberChange, facts: &CommitFacts) -> bool {
         && body.ring_commitment == facts.context.ring_commitment
 }
 
-/// How many disclosures full-history additions still owe: one for each exhibit that the actor may open.
-async fn undisclosed(conn: &mut Conn, intent: &SignedIntent, body: &MemberChange, following: &[Act]) -> Result<usize, StoreError> {
-    let full: Vec<Sha256Digest> = body.adds.iter().filter(|add| add.terms == Terms::Full).map(|add| add.certificate).collect();
-    if full.is_empty() {
-        return Ok(0);
+/// How many disclosures additions still owe.
+#[derive(Default)]
+struct Owed {
+    full: usize,
+    recovery: usize,
+}
+
+/// Additions with full history owe one for each exhibit that the actor may open; those in a lost device's place, for each that both may open.
+async fn undisclosed(
+    conn: &mut Conn,
+    growing: &Growing,
+    intent: &SignedIntent,
+    body: &MemberChange,
+    following: &[Act],
+) -> Result<Owed, StoreError> {
+    let mut owed = Owed::default();
+    let owing: Vec<&Add> = body.adds.iter().filter(|add| matches!(add.terms, Terms::Full | Terms::Recovery)).collect();
+    if owing.is_empty() {
+        return Ok(owed);
     }
     let disclosed: BTreeSet<(Sha256Digest, ExhibitId)> = following
         .iter()
@@ -177,23 +194,24 @@ async fn undisclosed(conn: &mut Conn, intent: &SignedIntent, body: &MemberChange
         })
         .collect();
     let first_ring = cases::member(conn, intent.case, intent.signer()).await?.map_or(u32::MAX, |member| member.first_ring);
-    let mut missing = 0;
     for exhibit in exhibits::exhibits_of(conn, intent.case).await? {
         let granted = cases::is_granted(conn, exhibit.id, intent.signer()).await?;
         if parse_state(&exhibit.state)? != ExhibitState::Erased && may_open(first_ring, granted, exhibit.ring_version) {
-            missing += full.iter().filter(|device| !disclosed.contains(&(**device, exhibit.id))).count();
+            for add in owing.iter().filter(|add| !disclosed.contains(&(add.certificate, exhibit.id))) {
+                if add.terms == Terms::Full {
+                    owed.full += 1;
+                } else if let Some((lost, held)) = recovery::held_by_lost(conn, growing, intent, add.certificate).await?
+                    && held.could_open(cases::is_granted(conn, exhibit.id, lost).await?, exhibit.ring_version)
+                {
+                    owed.recovery += 1;
+                }
+            }
         }
     }
-    Ok(missing)
+    Ok(owed)
 }
 
-fn change_facts(
-    growing: &Growing,
-    body: &MemberChange,
-    members: &[Member],
-    matches: bool,
-    undisclosed_for_full: usize,
-) -> Result<ChangeFacts, ActFailure> {
+fn change_facts(growing: &Growing, body: &MemberChange, members: &[Member], matches: bool) -> Result<ChangeFacts, ActFailure> {
     let leaf = |certificate: &Sha256Digest| {
         let (device, revoked) = growing.mirror.device_facts(*certificate, growing.time).ok_or(MEM_01)?;
         let left = members.iter().any(|member| member.certificate == *certificate && member.left.is_some());
@@ -208,12 +226,14 @@ fn change_facts(
     let mut after: Vec<MemberFacts> = staying.map(|certificate| leaf(&certificate)).collect::<Result<_, _>>()?;
     after.extend(adds.iter().cloned());
     let intent_matches_commit = matches && removed_are_members && added_are_new;
-    Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full })
+    let (undisclosed_for_full, undisclosed_for_recovery, replacements) = (0, 0, Vec::new());
+    Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full, undisclosed_for_recovery, replacements })
 }
 
 /// Applies a commit that was judged: group, members, ring version, commit and Welcomes.
 pub(super) async fn apply(
     conn: &mut Conn,
+    growing: &Growing,
     intent: &SignedIntent,
     body: &MemberChange,
     change: CheckedChange,
@@ -234,7 +254,9 @@ pub(super) async fn apply(
         Some(certificate) => cases::member(conn, intent.case, *certificate).await?,
         None => None,
     };
+    recovery::carry_out(conn, growing, intent, body, index).await?;
     for certificate in &body.removes {
+        recovery::retire(conn, growing, intent.case, *certificate).await?;
         cases::remove_member(conn, intent.case, *certificate).await?;
         if !body.resync {
             cases::end_membership(conn, intent.case, *certificate).await?;
@@ -245,7 +267,7 @@ pub(super) async fn apply(
         let kept = match add.terms {
             Terms::Full => granter,
             Terms::Resync => returning,
-            Terms::Founder | Terms::Chosen | Terms::None => None,
+            Terms::Founder | Terms::Chosen | Terms::None | Terms::Recovery => None,
         };
         let first_ring = kept.map_or(body.ring_version, |member| member.first_ring);
         cases::insert_member(conn, intent.case, add.certificate, first_ring, index).await?;

@@ -17,6 +17,7 @@ use super::append::Growing;
 use super::change::{self, CheckedChange};
 use super::collect;
 use super::facts::{self, handling_text, state_text};
+use super::recovery;
 use super::{Act, Attachment};
 use crate::error::Refusal;
 use crate::store::{Conn, cases, exhibits, log};
@@ -39,7 +40,7 @@ pub(super) async fn apply(
         }
         (Body::MemberChange(body), Attachment::Change(message), _) => {
             let commit = commit.ok_or(Refusal::Internal("a commit was not checked"))?;
-            change::apply(conn, intent, body, commit, index, message).await
+            change::apply(conn, growing, intent, body, commit, index, message).await
         }
         (Body::Collection(body), Attachment::Intake(intake), Some(exhibit)) => {
             collect::apply(vault, conn, intent, exhibit, body, intake, index, actor).await
@@ -58,6 +59,7 @@ pub(super) async fn apply(
             | Body::Disclosure(Disclosure::Grant { .. }),
             ..,
         ) => Err(Refusal::Malformed("this kind of act has a path of its own, with what belongs to it".to_owned()).into()),
+        (Body::CaseRecovery(body), ..) => Ok(recovery::enter(conn, intent, body, index).await?),
         (Body::MemberLeave(_), ..) => Ok(cases::mark_left(conn, intent.case, intent.signer(), index).await?),
         (Body::LogRead(body), ..) => Ok(log::insert_log_read(conn, index, intent.signer(), intent.case, body.from..body.to).await?),
         (Body::HoldPlace(_) | Body::HoldLift(_), _, Some(exhibit)) => {

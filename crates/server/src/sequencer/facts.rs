@@ -13,9 +13,10 @@ use custodia_core::ids::{ExhibitId, OfficeId};
 use custodia_core::log::merkle::{RootHash, TreeSize};
 
 use super::append::Growing;
+use super::recovery;
 use super::turn::read_frontier;
 use crate::error::Refusal;
-use crate::store::{Conn, StoreError, cases, exhibits, log};
+use crate::store::{Conn, StoreError, cases, exhibits, log, recoveries};
 use crate::vault::Vault;
 
 /// Roots of this log at earlier sizes. They never change, and a turn that finds another log enters nothing.
@@ -75,7 +76,11 @@ pub(super) async fn gather<'a>(
     let case = case_facts(conn, intent).await?;
     let exhibit = exhibit_facts(conn, growing, intent).await?;
     let parent = parent_facts(conn, intent).await?;
-    Ok(Facts { log, actor, case, parent, exhibit, change })
+    let recovery = match &intent.body {
+        Body::CaseRecovery(body) => Some(recovery::facts(conn, growing, intent.case, body).await?),
+        _ => None,
+    };
+    Ok(Facts { log, actor, case, parent, exhibit, change, recovery })
 }
 
 async fn parent_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<Membership>, StoreError> {
@@ -154,6 +159,13 @@ async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent
         Body::Erasure(Erasure::Confirm { .. }) => proposal(conn, growing, id).await?,
         _ => None,
     };
+    let restored = match &intent.body {
+        Body::Disclosure(Disclosure::Grant { device, .. }) => match recoveries::replaced_by(conn, exhibit.case, *device).await? {
+            Some((lost, held)) => held.could_open(cases::is_granted(conn, id, lost).await?, exhibit.ring_version),
+            None => false,
+        },
+        _ => false,
+    };
     Ok(Some(ExhibitFacts {
         case: exhibit.case,
         state: parse_state(&exhibit.state)?,
@@ -165,6 +177,7 @@ async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent
         originator: office(&exhibit.originator)?,
         chain_seen_stands,
         granted: cases::is_granted(conn, id, intent.signer()).await?,
+        restored,
         consent_judicial: exhibit.consent_judicial,
         consent_onward: exhibit.consent_onward,
         recipient,
