@@ -20,16 +20,16 @@ use crate::stage::{CANARY, Scene, Stage, words};
 
 /// A command of a device, what it adds to the log, and what else must hold once it has succeeded.
 pub struct Step {
-    home: &'static str,
-    words: Vec<String>,
-    effect: Effect,
+    pub home: &'static str,
+    pub words: Vec<String>,
+    pub effect: Effect,
     /// Exit codes of a second run that say that nothing is to be done any more.
-    done: &'static [i32],
-    holds: fn(&Stage, &Ended),
+    pub done: &'static [i32],
+    pub holds: fn(&Stage, &Ended),
 }
 
 impl Step {
-    fn new(home: &'static str, words: &[&str], effect: Effect) -> Self {
+    pub fn new(home: &'static str, words: &[&str], effect: Effect) -> Self {
         Self { home, words: crate::stage::words(words), effect, done: &[], holds: |_, _| {} }
     }
 }
@@ -87,7 +87,7 @@ pub async fn one(stage: &Stage, step: &Step, victim: Victim, moment: Moment) -> 
 }
 
 /// Plays a step with both victims; the points named must be among those at which they died.
-async fn play(scene: Scene, step: Step, agent: &[&str], server: &[&str]) {
+pub async fn play(scene: Scene, step: Step, agent: &[&str], server: &[&str]) {
     let stage = scene.leave().await;
     for (victim, named) in [(Victim::Agent, agent), (Victim::Server, server)] {
         let killed = walk(&stage, &step, victim).await;
@@ -99,7 +99,8 @@ async fn play(scene: Scene, step: Step, agent: &[&str], server: &[&str]) {
 
 const REASON: [&str; 2] = ["--reason", "Joint investigation"];
 
-fn command(parts: &[&str]) -> Vec<String> {
+/// A command with its reason.
+pub fn command(parts: &[&str]) -> Vec<String> {
     words(&[parts, &REASON].concat())
 }
 

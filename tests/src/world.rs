@@ -271,7 +271,26 @@ impl World {
 
     /// The same by way of one of several servers.
     pub async fn device_at(&self, address: &ServerAddress, office: usize, local: &str, role: Role) -> Agent {
-        let mut agent = self.unbound(office, local, role).await;
+        let agent = self.unbound(office, local, role).await;
+        self.serving(address, office, agent).await
+    }
+
+    /// A further device of a prosecutor; it lies in a folder `<local>-again`.
+    pub async fn second_device(&self, office: usize, local: &str) -> Agent {
+        let new = NewDevice {
+            person: format!("{}/{local}", OFFICES[office].0).parse().unwrap(),
+            name: local.parse().unwrap(),
+            label: "new laptop".parse().unwrap(),
+            role: Role::Prosecutor,
+            cost: COST,
+        };
+        let paths = self.state_of(office, &format!("{local}-again"));
+        let agent = Agent::create(&paths, PASSPHRASE, new, clock()).await.must();
+        self.serving(&self.address, office, agent).await
+    }
+
+    /// Enrols a new device and brings it in touch.
+    async fn serving(&self, address: &ServerAddress, office: usize, mut agent: Agent) -> Agent {
         let from = LogTime::from_millis(now().millis() - 60_000).unwrap();
         let certificate = self.offices[office].issue(&agent.device_request().unwrap(), from, 300).unwrap();
         self.desk().enrol(&self.offices[office], &certificate).await.must();

@@ -7,4 +7,6 @@ mod dossier;
 mod lying_server;
 mod oracle;
 mod parsers;
+mod recovery;
+mod succession;
 mod tidy;

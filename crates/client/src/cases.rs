@@ -8,6 +8,8 @@ mod grant;
 mod grants;
 mod judge;
 mod membership;
+mod recovery;
+mod succession;
 
 use custodia_api::messages::{Cases, CreateCase};
 use custodia_core::custody::body::{Add, Body, CaseCreate, Terms};
@@ -34,6 +36,7 @@ use crate::state::keys::{CaseFile, Standing};
 use crate::state::{self, acts, keys};
 
 pub use membership::{Joining, MemberRow};
+pub use recovery::{RecoveryProgress, RecoveryRow};
 
 /// A case to be founded.
 #[derive(Debug, Clone)]
@@ -223,7 +226,8 @@ impl Agent {
 
     /// Loads the group for reading; what is done to it is not written.
     pub(crate) async fn group(&self, case: CaseId) -> Result<(MlsState, CaseGroup), AgentError> {
-        let id = GroupId::first(case);
+        let file = keys::case(&mut *self.state.connection().await, case).await?.ok_or(AgentError::NotMember(case))?;
+        let id = GroupId::from_bytes(&file.group_id).ok_or(state::StateError::Damaged("group id of a case"))?;
         let mls = keys::load_mls(&mut *self.state.connection().await, Some(id)).await?;
         let group = CaseGroup::load(&mls, id)?.ok_or(AgentError::NotMember(case))?;
         Ok((mls, group))

@@ -3,6 +3,8 @@
 //! Nothing here trusts the server's word on an exhibit: [`ExhibitStatus`] comes from the verified chain alone, by the same functions by which an
 //! auditor's replay builds the world.
 
+use std::collections::BTreeSet;
+
 use custodia_api::messages::Act;
 use custodia_core::custody::body::{
     Alteration, Body, Combination, Consent, ConsentTo, Derivation, DerivedHow, Disclosure, Erasure, Handling, Nothing, TransferMeans,
@@ -260,7 +262,7 @@ impl Agent {
             let Some(intent) = record.intent.as_ref().filter(|_| accepted) else { continue };
             let Some(signer) = registry.certificate(CertificateId::from_digest(intent.signer())) else { continue };
             let (role, office, person) = (signer.role(), signer.office().clone(), signer.person().clone());
-            world.apply(intent, &DeviceFacts { good_standing: true, role, office, person });
+            world.apply(intent, &DeviceFacts { good_standing: true, role, office, person }, &BTreeSet::new());
         }
         let found = world.exhibit(exhibit).cloned();
         found.ok_or_else(|| Misbehaviour::shown("an exhibit is shown whose chain holds no collection", exhibit.to_string()).into())

@@ -75,7 +75,8 @@ pub enum AgentError {
     Cloned,
     /// A member's commit that no member can process.
     #[error(
-        "the case group was given a commit that breaks {rule}; it was not applied. Report it: the case may have to continue in a new group"
+        "the case group was given a commit that breaks {rule}; it was not applied, and is reported. Once another person's device \
+         has reported it too, a member continues the case in a new group: `custodia case succeed`"
     )]
     PoisonCommit {
         /// The rule, or MLS.

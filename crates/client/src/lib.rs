@@ -48,7 +48,7 @@ mod test_log;
 mod tiles;
 
 pub use agent::{Agent, NewDevice};
-pub use cases::{CaseSummary, Joining, MemberRow, NewCase};
+pub use cases::{CaseSummary, Joining, MemberRow, NewCase, RecoveryProgress, RecoveryRow};
 pub use clock::Clock;
 pub use custodia_api::messages::{ExhibitRow, ServerInfo};
 pub use error::AgentError;

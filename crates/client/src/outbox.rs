@@ -111,16 +111,30 @@ impl Agent {
         match (&intent.body, receipt) {
             (Body::CaseCreate(_), Some(_)) => set_case(&mut transaction, intent, |case| case.standing = Standing::Member).await?,
             (Body::CaseCreate(_), None) => {
-                finish_commit(&mut transaction, intent, |group, mls| group.erase(mls).map(|()| None)).await?;
+                finish_commit(&mut transaction, GroupId::first(intent.case), |group, mls| group.erase(mls).map(|()| None)).await?;
                 keys::forget_case(&mut transaction, intent.case).await?;
             }
             (Body::MemberChange(body), Some(_)) => {
-                finish_commit(&mut transaction, intent, |mut group, mls| group.merge_pending(mls).map(|()| Some(group))).await?;
+                let held = held(&mut transaction, intent).await?;
+                finish_commit(&mut transaction, held, |mut group, mls| group.merge_pending(mls).map(|()| Some(group))).await?;
                 set_case(&mut transaction, intent, |case| case.ring_version = body.ring_version).await?;
                 keys::promote_context(&mut transaction, intent.case).await?;
             }
             (Body::MemberChange(_), None) => {
-                finish_commit(&mut transaction, intent, |mut group, mls| group.clear_pending(mls).map(|()| Some(group))).await?;
+                let held = held(&mut transaction, intent).await?;
+                finish_commit(&mut transaction, held, |mut group, mls| group.clear_pending(mls).map(|()| Some(group))).await?;
+            }
+            (Body::GroupSucceed(body), Some(_)) => {
+                let next = GroupId { case: intent.case, generation: body.generation };
+                finish_commit(&mut transaction, next, |mut group, mls| group.merge_pending(mls).map(|()| Some(group))).await?;
+                let before = held(&mut transaction, intent).await?;
+                keys::erase_group(&mut transaction, before).await?;
+                let ring_version = body.ring_version;
+                set_case(&mut transaction, intent, |case| (case.group_id, case.ring_version) = (next.to_bytes().to_vec(), ring_version)).await?;
+                keys::promote_context(&mut transaction, intent.case).await?;
+            }
+            (Body::GroupSucceed(body), None) => {
+                keys::erase_group(&mut transaction, GroupId { case: intent.case, generation: body.generation }).await?;
             }
             (Body::Collection(_), Some(_)) => {
                 if let Some(exhibit) = intent.exhibit {
@@ -148,13 +162,18 @@ async fn set_case(
     Ok(keys::put_case(connection, &case).await?)
 }
 
+/// The group of the case that this device holds.
+async fn held(connection: &mut SqliteConnection, intent: &SignedIntent) -> Result<GroupId, AgentError> {
+    let case = keys::case(connection, intent.case).await?.ok_or(state::StateError::Damaged("case"))?;
+    Ok(GroupId::from_bytes(&case.group_id).ok_or(state::StateError::Damaged("group id of a case"))?)
+}
+
 /// Loads the group, does one thing to it, and writes what changed.
 async fn finish_commit(
     connection: &mut SqliteConnection,
-    intent: &SignedIntent,
+    id: GroupId,
     act: impl FnOnce(CaseGroup, &custodia_mls::MlsState) -> Result<Option<CaseGroup>, custodia_mls::MlsError>,
 ) -> Result<(), AgentError> {
-    let id = GroupId::first(intent.case);
     let mut mls = keys::load_mls(connection, Some(id)).await?;
     let changes = {
         let group = CaseGroup::load(&mls, id)?.ok_or(state::StateError::Damaged("case group"))?;

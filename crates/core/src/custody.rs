@@ -9,9 +9,11 @@ pub mod intent;
 pub mod kind;
 pub mod receipt;
 pub mod record;
+pub mod recovery;
 pub mod registry_act;
 pub mod replay;
 pub mod rules;
+pub mod succession;
 pub mod wire;
 pub mod world;
 

@@ -10,6 +10,8 @@ mod change;
 mod collect;
 mod effects;
 pub(crate) mod facts;
+mod recovery;
+mod succession;
 pub(crate) mod turn;
 
 use std::sync::Arc;
@@ -38,6 +40,8 @@ pub(crate) enum Attachment {
     Founding { group_info: Vec<u8>, ring_row: Vec<u8> },
     /// `member.change`.
     Change(ChangeMessage),
+    /// `group.succeed`.
+    Succession { group_info: Vec<u8>, founding: ChangeMessage },
     /// `disclosure` by grant.
     Grant { jws: String },
     /// `collection`.

@@ -19,7 +19,7 @@ LOG_PURPOSES = {
     "lawfulness-check", "self-monitoring", "integrity-security", "criminal-proceedings",
 }
 HANDLING = {"H0", "H1", "H2", "H3"}
-TERMS = {"founder", "full", "chosen", "none", "resync"}
+TERMS = {"founder", "full", "chosen", "none", "resync", "recovery"}
 REASONS = {"key-compromise", "lost", "left", "superseded", "other"}
 
 
@@ -42,6 +42,10 @@ def flag(value):
 
 def ring_version(value):
     need(integer(value, 4) != 0, "ring versions begin with 1")
+
+
+def generation(value):
+    need(integer(value, 4) != 0, "successor groups begin with 1")
 
 
 def group_id(value):
@@ -75,6 +79,14 @@ STEPS = {"propose": {"records": each(integer)}, "confirm": {"proposal": hex_id, 
 def erasure(body):
     need(isinstance(body, dict), "not an object")
     fields(body, {"step": lambda value: one_of(value, STEPS), **STEPS.get(str(body.get("step")), {})})
+
+
+PLACES = {"propose": {"lost": digest, "device": digest}, "confirm": {"proposal": hex_id, "digest": digest}}
+
+
+def recovery(body):
+    need(isinstance(body, dict), "not an object")
+    fields(body, {"step": lambda value: one_of(value, PLACES), **PLACES.get(str(body.get("step")), {})})
 
 
 def fields(body, kinds):
@@ -114,11 +126,15 @@ KINDS = {
     "case.create": (False, False, True, simple(
         {"group_id": group_id, "group_info": digest, "ring_version": ring_version, "ring_commitment": digest, "ring_row": digest,
          "members": adds, "parent?": hex_id, "review": date})),
+    "case.recovery": (False, False, True, recovery),
     "member.change": (False, False, True, simple(
         {"epoch": integer, "commit": digest, "welcome?": digest, "ring_version": ring_version, "ring_commitment": digest, "ring_row?": digest,
          "adds": adds, "removes": each(digest), "resync": flag})),
     "member.leave": (False, False, True, simple({})),
     "group.report": (False, False, True, simple({"epoch": integer, "commit": digest, "error": printable})),
+    "group.succeed": (False, False, True, simple(
+        {"generation": generation, "epoch": integer, "bad": digest, "group_info": digest, "commit": digest, "welcome?": digest,
+         "ring_version": ring_version, "ring_commitment": digest, "ring_row": digest, "members": each(digest)})),
     "device.enrol": (False, False, False, simple({"certificate": unb64})),
     "device.revoke": (False, False, False, simple({"device": hex_id, "reason": word(*REASONS)})),
     "trust.list": (False, False, False, simple({"list": lambda value: text(value, 512 * 1024)})),

@@ -61,8 +61,15 @@ def good_intents():
     yield "member.change-in-epoch-0", payload("member.change", {**CHANGE, "epoch": 0, "removes": []}, **first), ANA
     resync = {**without(CHANGE, "welcome", "ring_row"), "adds": [{"certificate": JOOST.signer.hex(), "terms": "resync"}], "removes": [JOOST.signer.hex()], "resync": True}
     yield "member.change-as-a-resync", payload("member.change", resync, **OF_CASE), JOOST
+    yield "case.recovery-proposed", payload("case.recovery", {"step": "propose", "lost": H[5], "device": JOOST.signer.hex()}, **OF_CASE), ANA
+    yield "case.recovery-confirmed", payload("case.recovery", {"step": "confirm", "proposal": "0b" * 16, "digest": H[1]}, **OF_CASE), ANA
+    in_place = {**CHANGE, "adds": [{"certificate": JOOST.signer.hex(), "terms": "recovery"}]}
+    yield "member.change-in-a-lost-devices-place", payload("member.change", in_place, **OF_CASE), ANA
     yield "member.leave", payload("member.leave", {}, **OF_CASE), ANA
     yield "group.report", payload("group.report", {"epoch": 3, "commit": H[1], "error": "the confirmation tag does not verify"}, **OF_CASE), ANA
+    succeed = {"generation": 1, "epoch": 3, "bad": H[1], "group_info": H[2], "commit": H[3], "welcome": H[4], "ring_version": 4, "ring_commitment": H[5], "ring_row": H[6], "members": [ANA.signer.hex(), JOOST.signer.hex()]}
+    yield "group.succeed", payload("group.succeed", succeed, **OF_CASE), ANA
+    yield "group.succeed-of-one", payload("group.succeed", {**without(succeed, "welcome"), "members": [ANA.signer.hex()]}, **OF_CASE), ANA
     yield "device.enrol", payload("device.enrol", {"certificate": b64(ANA.certificate)}, **OF_REGISTRY), DIICOT
     yield "device.revoke", payload("device.revoke", {"device": ANA.id.hex(), "reason": "lost"}, **OF_REGISTRY), DIICOT
     yield "trust.list", payload("trust.list", {"list": FIRST_LIST}, **{**OF_REGISTRY, "seen": world.EMPTY}), DIICOT
@@ -191,10 +198,26 @@ def changes():
     yield "member.change", "no-group", "-group", None, shape
     yield "member.change", "resync-as-number", "body/resync", 0, malformed
     yield "member.change", "removes-missing", "body/-removes", None, malformed
+    yield "case.recovery-proposed", "lost-missing", "body/-lost", None, malformed
+    yield "case.recovery-proposed", "device-id-for-a-certificate-id", "body/device", "0b" * 16, malformed
+    yield "case.recovery-proposed", "unknown-step", "body/step", "do", malformed
+    yield "case.recovery-proposed", "no-group", "-group", None, shape
+    yield "case.recovery-proposed", "no-reason", "-sealed", None, shape
+    yield "case.recovery-confirmed", "digest-missing", "body/-digest", None, malformed
+    yield "case.recovery-confirmed", "lost-too", "body", {"step": "confirm", "proposal": "0b" * 16, "digest": H[1], "lost": H[5]}, malformed
+    yield "case.recovery-confirmed", "names-an-exhibit", "exhibit", EXHIBIT.hex(), shape
+    yield "case.recovery-confirmed", "with-a-purpose", "purpose", "investigation", shape
     yield "member.leave", "no-reason", "-sealed", None, shape
     yield "group.report", "error-of-201-bytes", "body/error", "x" * 201, shape
     yield "group.report", "error-that-is-not-printable", "body/error", "a\nb", shape
     yield "group.report", "error-that-is-not-ascii", "body/error", "ă", shape
+    yield "group.succeed", "generation-0", "body/generation", 0, shape
+    yield "group.succeed", "generation-of-five-bytes", "body/generation", 1 << 32, malformed
+    yield "group.succeed", "ring-version-0", "body/ring_version", 0, shape
+    yield "group.succeed", "bad-missing", "body/-bad", None, malformed
+    yield "group.succeed", "welcome-null", "body/welcome", None, malformed
+    yield "group.succeed", "members-as-text", "body/members", ANA.signer.hex(), malformed
+    yield "group.succeed", "no-group", "-group", None, shape
     yield "device.enrol", "in-a-case", "case", CASE.hex(), shape
     yield "device.enrol", "with-a-reason", "sealed", SEALED, shape
     yield "device.enrol", "certificate-in-the-other-alphabet", "body/certificate", b64url(ANA.certificate), malformed

@@ -1,11 +1,16 @@
 //! `custodia case …`: cases and their members.
 
+mod recover;
+
+use std::collections::BTreeSet;
+
 use clap::{Subcommand, ValueEnum};
 use custodia_client::state::keys::Standing;
 use custodia_client::{Agent, Joining, NewCase};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::text::CalendarDate;
+use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId, PersonId};
 
 use super::{Reason, agent_in_touch, find_case};
@@ -72,10 +77,22 @@ pub enum Command {
         #[command(flatten)]
         reason: Reason,
     },
+    /// Bring somebody back who lost every device: an officer proposes, another person confirms.
+    Recover(recover::Recover),
+    /// Continue a case in a new group, after a commit that its members cannot process and that was reported.
+    Succeed {
+        /// Id, the beginning of it, or title.
+        case: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
     /// Leave a case.
     Leave {
         /// Id, the beginning of it, or title.
         case: String,
+        /// Leave although you are its last prosecutor: it is closed until officers of your office bring somebody in with `case recover`.
+        #[arg(long)]
+        last: bool,
         #[command(flatten)]
         reason: Reason,
     },
@@ -93,6 +110,10 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             };
             let case = agent.create_case(NewCase { title, statement: reason.into(), review, parent }).await?;
             note("The case is founded, with the recovery device of your office as a visible member.");
+            let officers = agent.members(case).await?.into_iter().filter(|member| member.role == Role::Recovery);
+            if officers.map(|member| member.person).collect::<BTreeSet<_>>().len() < 2 {
+                note("Your office has one recovery officer: while you are alone in the case, nobody could confirm the recovery of a lost device. Enrol a second.");
+            }
             say(&case.to_string());
             Ok(())
         }
@@ -135,17 +156,51 @@ pub async fn run(command: Command, options: &DeviceOptions) -> Result<(), Failur
             Ok(())
         }
         Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, &person, reason).await,
-        Command::Leave { case, reason } => {
+        Command::Succeed { case, reason } => {
+            let case = find_case(&agent, &case).await?;
+            let generation = agent.succeed(case, &reason.into()).await?;
+            note(&format!(
+                "The case goes on in a new group, generation {generation}. Its members come over when they next come in touch; whoever made the \
+                 commit that nobody could process is left out until somebody adds them again."
+            ));
+            Ok(())
+        }
+        Command::Recover(words) => recover::run(&agent, words).await,
+        Command::Leave { case, last, reason } => {
             let case = find_case(&agent, &case).await?;
             if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
                 note("You are not in this case any more; nothing was done.");
                 return Ok(());
+            }
+            agent.refresh(case).await?;
+            if let Some(officers) = agent.officers_after_leaving(case).await? {
+                may_leave_last(&officers, last)?;
             }
             agent.leave(case, &reason.into()).await?;
             note("You have left; the server gives this device nothing more of the case.");
             Ok(())
         }
     }
+}
+
+/// The last prosecutor leaves knowingly, and only if two officers remain who can bring somebody in.
+fn may_leave_last(officers: &BTreeSet<PersonId>, last: bool) -> Result<(), Failure> {
+    let named = officers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if officers.len() < 2 {
+        return Err(Failure::new(
+            Exit::NotPermitted,
+            format!("you are the last prosecutor of this case, and the recovery devices in it are of one person ({named}): nobody could ever be brought in"),
+            "Add a second recovery officer or a colleague first: `custodia case add`.",
+        ));
+    }
+    if last {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::NotPermitted,
+        format!("you are the last prosecutor of this case: nobody will open or add anything until {named} bring somebody in"),
+        "Add a colleague first (`custodia case add`), or leave with --last; they then use `custodia case recover`.",
+    ))
 }
 
 async fn remove(agent: &Agent, case: CaseId, person: &PersonId, reason: Reason) -> Result<(), Failure> {
@@ -195,6 +250,8 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
     let cases = agent.cases().await?;
     let title = |id: CaseId| cases.iter().find(|row| row.id == id).and_then(|row| row.title.clone());
     let parent = agent.parent_of(case).await?;
+    let generation = agent.generation(case).await?;
+    let recoveries: Vec<String> = agent.recoveries(case).await?.iter().map(recover::told).collect();
     let mut parts = Vec::new();
     for other in cases.iter().filter(|other| other.standing == Standing::Member) {
         if agent.parent_of(other.id).await? == Some(case) {
@@ -206,7 +263,7 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
             .iter()
             .map(|member| serde_json::json!({"person": member.person, "role": member.role.as_str(), "device": member.label, "certificate": member.certificate}))
             .collect();
-        let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows});
+        let shown = serde_json::json!({"case": case, "title": title(case), "parent": parent, "parts": parts, "members": rows, "recoveries": recoveries, "generation": generation});
         say(&shown.to_string());
         return Ok(());
     }
@@ -217,6 +274,12 @@ async fn show(agent: &Agent, case: CaseId, options: &DeviceOptions) -> Result<()
     }
     for part in parts {
         say(&format!("its restricted part {}", named(part)));
+    }
+    if generation > 0 {
+        say(&format!("its group is number {}: {generation} before it ended with a commit that nobody could process", generation + 1));
+    }
+    for recovery in recoveries {
+        say(&recovery);
     }
     let row = |member: &custodia_client::MemberRow| {
         vec![member.person.to_string(), member.role.to_string(), printable(&member.label), member.certificate.to_string()[..16].to_owned()]

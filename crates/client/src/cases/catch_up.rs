@@ -33,8 +33,8 @@ struct Processed {
 }
 
 /// The record of a commit.
-struct ChangeRecord {
-    intent: SignedIntent,
+pub(super) struct ChangeRecord {
+    pub(super) intent: SignedIntent,
     time: LogTime,
     index: u64,
 }
@@ -56,6 +56,11 @@ impl Agent {
         self.follow_case(case).await?;
         let caught_up = self.apply_changes(case).await;
         self.keeping_evidence(caught_up).await?;
+        if self.generation(case).await? < self.line(case).await?.generation {
+            self.join_successor(case).await?;
+            let caught_up = self.apply_changes(case).await;
+            self.keeping_evidence(caught_up).await?;
+        }
         self.read_title(case).await?;
         self.take_grants(case).await
     }
@@ -66,34 +71,31 @@ impl Agent {
     /// after the chain was followed, so whatever the chain names must be among them; what was entered in between is looked up in the chain anew.
     async fn apply_changes(&self, case: CaseId) -> Result<(), AgentError> {
         loop {
-            let should = self.epoch_of_chain(case).await?;
+            let line = self.line(case).await?;
             let (_, group) = self.group(case).await?;
-            let epoch = group.epoch().0;
-            if !group.is_member() || epoch == should {
+            let (generation, epoch) = (group.id().generation, group.epoch().0);
+            let finding = "a successor group was founded, and its record is missing from the case's chain";
+            let should = line.last_of(generation).ok_or_else(|| Misbehaviour::shown(finding, format!("case {case}, generation {generation}")))?;
+            // Of a group that ended, what came after the last good epoch counts no more.
+            if !group.is_member() || epoch == should || (generation < line.generation && epoch > should) {
                 return Ok(());
             }
             let at = || format!("case {case}: the group stands at epoch {epoch}, the chain at {should}");
             if epoch > should {
                 return Err(Misbehaviour::shown("a commit was accepted, and its record is missing from the case's chain", at()).into());
             }
-            let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={epoch}")).await?;
+            let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={epoch}&generation={generation}")).await?;
             if changes.changes.is_empty() {
                 return Err(Misbehaviour::shown("a commit that stands in the case's chain is withheld", at()).into());
             }
-            for row in &changes.changes {
-                self.process_change(case, row).await?;
+            for row in changes.changes.iter().take_while(|row| generation == line.generation || row.epoch < should) {
+                let processed = self.process_change(case, row).await;
+                if let Err(AgentError::PoisonCommit { rule }) = &processed {
+                    self.report_commit(case, row, rule).await?;
+                }
+                processed?;
             }
         }
-    }
-
-    /// The epoch to which the commits of the case's chain lead.
-    async fn epoch_of_chain(&self, case: CaseId) -> Result<u64, AgentError> {
-        let acts = self.case_acts(case, &[Kind::MemberChange]).await?;
-        let entered = acts.iter().filter_map(|act| match &act.body {
-            Body::MemberChange(body) => Some(body.epoch + 1),
-            _ => None,
-        });
-        Ok(entered.max().unwrap_or(0))
     }
 
     async fn process_change(&self, case: CaseId, row: &ChangeRow) -> Result<(), AgentError> {
@@ -173,16 +175,16 @@ impl Agent {
     }
 
     /// The record that explains a commit, by the commit's digest.
-    async fn change_record(&self, case: CaseId, commit: &[u8]) -> Result<ChangeRecord, AgentError> {
+    pub(super) async fn change_record(&self, case: CaseId, commit: &[u8]) -> Result<ChangeRecord, AgentError> {
         let digest = Sha256Digest::of(&[commit]);
-        let views = head::acts(&mut *self.state.connection().await, case, &[Kind::MemberChange]).await?;
+        let views = head::acts(&mut *self.state.connection().await, case, &[Kind::MemberChange, Kind::GroupSucceed]).await?;
         let believed = self.believed().await?;
         for view in views.iter().rev() {
             let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
             let Some(time) = opened.core.as_ref().map(|core| core.time) else { continue };
             let record = crate::sync::read_record(&believed, view, opened)?;
             if let Some(intent) = record.intent
-                && matches!(&intent.body, Body::MemberChange(body) if body.commit == digest)
+                && explains(&intent.body) == Some(digest)
             {
                 return Ok(ChangeRecord { intent, time, index: view.index });
             }
@@ -202,7 +204,13 @@ impl Agent {
         let mut joined = Vec::new();
         for row in &welcomes.welcomes {
             let known = keys::case(&mut *self.state.connection().await, row.case).await?;
-            if known.is_some_and(|file| file.standing == keys::Standing::Member) {
+            let member = known.filter(|file| file.standing == keys::Standing::Member);
+            if let Some(file) = member {
+                // The successor of a group that this device holds.
+                if GroupId::from_bytes(&file.group_id).is_some_and(|own| own.generation < row.generation) {
+                    self.catch_up(row.case).await?;
+                    joined.push(row.case);
+                }
                 continue;
             }
             self.follow_case(row.case).await?;
@@ -214,30 +222,38 @@ impl Agent {
         Ok(joined)
     }
 
-    async fn join(&self, row: &WelcomeRow) -> Result<(), AgentError> {
+    pub(super) async fn join(&self, row: &WelcomeRow) -> Result<(), AgentError> {
         let case = row.case;
         let bad = |finding| AgentError::from(Misbehaviour::shown(finding, format!("case {case}, epoch {}", row.epoch)));
         let before = row.epoch.checked_sub(1).ok_or_else(|| bad("a Welcome leads to an epoch that no commit begins"))?;
-        let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={before}")).await?;
+        let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={before}&generation={}", row.generation)).await?;
         let change = changes.changes.iter().find(|change| change.epoch == before);
         let change = change.ok_or_else(|| bad("the commit that goes with a Welcome is withheld"))?;
         let ChangeRecord { intent, time, .. } = self.change_record(case, &change.commit.0).await?;
-        let body = change_body(&intent)?;
-        if body.welcome != Some(Sha256Digest::of(&[&row.welcome.0])) {
+        let (named, ring_version, adds) = match &intent.body {
+            Body::MemberChange(body) => (body.welcome, body.ring_version, body.adds.as_slice()),
+            Body::GroupSucceed(body) => (body.welcome, body.ring_version, [].as_slice()),
+            _ => return Err(AgentError::Bug),
+        };
+        if named != Some(Sha256Digest::of(&[&row.welcome.0])) {
             return Err(bad("a Welcome is not the one that its record names"));
         }
         let context = custodia_mls::commit_context(&change.commit.0)?;
         self.check_registry(&context).await?;
-        let group = GroupId::first(case);
+        let group = GroupId { case, generation: row.generation };
+        let known = keys::case(&mut *self.state.connection().await, case).await?.filter(|file| file.standing == keys::Standing::Member);
         let mut mls = keys::load_mls(&mut *self.state.connection().await, Some(group)).await?;
         let (rows, key) = {
             let staged = StagedJoin::open(&mls, &row.welcome.0, (group, Epoch(row.epoch)))?;
+            if let (Body::GroupSucceed(body), Some(_)) = (&intent.body, &known) {
+                self.check_successor(case, body, &staged.members).await?;
+            }
             let believed = self.believed().await?;
             let registry = believed.registry.registry();
             let at = AsOf { seq: RegistrySeq::new(context.registry_sequence), time };
             judge::judge_members(registry, &staged.members, |leaf| {
                 // Whoever was welcomed with us is judged at this commit; the others were judged when they came.
-                let new = body.adds.iter().any(|add| add.certificate == CertificateId::of(&leaf.certificate).digest());
+                let new = adds.iter().any(|add| add.certificate == CertificateId::of(&leaf.certificate).digest());
                 new.then_some(at)
             })?;
             let key = staged.open_ring_row(&mls, &RingRow::from_bytes(&row.ring_row.0)?, &context)?;
@@ -246,16 +262,19 @@ impl Agent {
         };
         let file = CaseFile {
             id: case,
-            title: None,
+            title: known.as_ref().and_then(|file| file.title.clone()),
             group_id: group.to_bytes().to_vec(),
-            ring_version: body.ring_version,
+            ring_version,
             standing: keys::Standing::Member,
         };
         let mut connection = self.state.connection().await;
         let mut transaction = state::begin(&mut connection).await?;
+        if let Some(old) = known.and_then(|file| GroupId::from_bytes(&file.group_id)) {
+            keys::erase_group(&mut transaction, old).await?;
+        }
         keys::write_mls(&mut transaction, &rows).await?;
         keys::put_case(&mut transaction, &file).await?;
-        keys::put_ring_key(&mut transaction, case, body.ring_version, &key).await?;
+        keys::put_ring_key(&mut transaction, case, ring_version, &key).await?;
         keys::set_context(&mut transaction, case, &context).await?;
         fail_point!("agent.welcome.opened");
         transaction.commit().await.map_err(state::StateError::from)?;
@@ -281,6 +300,15 @@ impl Agent {
             }
         }
         Ok(())
+    }
+}
+
+/// The digest of the commit that an act explains.
+fn explains(body: &Body) -> Option<Sha256Digest> {
+    match body {
+        Body::MemberChange(body) => Some(body.commit),
+        Body::GroupSucceed(body) => Some(body.commit),
+        _ => None,
     }
 }
 

@@ -103,7 +103,7 @@ impl Agent {
             let (exhibits, rings) = match add.terms {
                 Terms::Full => (open.clone(), keys::ring_keys(&mut *self.state.connection().await, file.id).await?),
                 Terms::Chosen => (open.iter().filter(|(one, _)| chosen.contains(one)).cloned().collect(), Vec::new()),
-                Terms::None | Terms::Founder | Terms::Resync => continue,
+                Terms::None | Terms::Founder | Terms::Resync | Terms::Recovery => continue,
             };
             if exhibits.is_empty() {
                 continue;
@@ -154,13 +154,13 @@ impl Agent {
         Ok(())
     }
 
-    async fn device_certificate(&self, id: Sha256Digest) -> Result<Certificate, AgentError> {
+    pub(super) async fn device_certificate(&self, id: Sha256Digest) -> Result<Certificate, AgentError> {
         let believed = self.believed().await?;
         let certificate = believed.registry.registry().certificate(CertificateId::from_digest(id)).cloned();
         certificate.ok_or(AgentError::NotEligible("a device that is to receive keys is unknown to the registry"))
     }
 
-    fn sign_grant(
+    pub(super) fn sign_grant(
         &self,
         case: CaseId,
         recipient: &Certificate,
@@ -188,7 +188,7 @@ impl Agent {
         Ok(jws::sign(Typ::Grant, own, &payload, &self.device.key).text().to_owned())
     }
 
-    async fn disclose_grant(
+    pub(super) async fn disclose_grant(
         &self,
         file: &CaseFile,
         exhibit: ExhibitId,
@@ -251,10 +251,11 @@ impl Agent {
 
     /// The ring commitments that the case's chain names, by version.
     async fn ring_commitments(&self, case: CaseId) -> Result<BTreeMap<u32, Sha256Digest>, AgentError> {
-        let acts = self.case_acts(case, &[Kind::CaseCreate, Kind::MemberChange]).await?;
+        let acts = self.case_acts(case, &[Kind::CaseCreate, Kind::MemberChange, Kind::GroupSucceed]).await?;
         let named = acts.iter().filter_map(|act| match &act.body {
             Body::CaseCreate(body) => Some((body.ring_version, body.ring_commitment)),
             Body::MemberChange(body) => Some((body.ring_version, body.ring_commitment)),
+            Body::GroupSucceed(body) => Some((body.ring_version, body.ring_commitment)),
             _ => None,
         });
         Ok(named.collect())

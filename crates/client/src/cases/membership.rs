@@ -114,6 +114,24 @@ impl Agent {
         Ok(acts.iter().any(|act| matches!(&act.body, Body::MemberChange(body) if body.removes.iter().any(theirs))))
     }
 
+    /// Who could bring anybody back once this device's person has left, if no other prosecutor remains: the persons with recovery devices of the
+    /// own office. None while a prosecutor remains.
+    ///
+    /// # Errors
+    /// [`AgentError::NotMember`]; what the state refuses.
+    pub async fn officers_after_leaving(&self, case: CaseId) -> Result<Option<BTreeSet<PersonId>>, AgentError> {
+        let own = self.own_certificate().await?;
+        let (_, group) = self.group(case).await?;
+        let gone = self.gone(case, &group.members()?).await?;
+        let members = self.members(case).await?;
+        let staying = || members.iter().filter(|member| !gone.contains(&member.certificate));
+        if staying().any(|member| member.role == Role::Prosecutor && member.person != *own.person()) {
+            return Ok(None);
+        }
+        let officers = staying().filter(|member| member.role == Role::Recovery && member.person.office() == own.office());
+        Ok(Some(officers.map(|member| member.person.clone()).collect()))
+    }
+
     /// Leaves a case: from now on the server gives this device nothing, and the next commit of a colleague removes its leaf.
     ///
     /// # Errors
@@ -158,7 +176,7 @@ impl Agent {
         let members = group.members()?;
         let planned = self.plan(case, &members, joining, removing).await?;
 
-        let partial = planned.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None));
+        let partial = planned.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None | Terms::Recovery));
         let renew = partial || !planned.removes.is_empty();
         let (version, key) = self.next_ring(&file, renew).await?;
         let context = self.commit_context(case, version, &key).await?;
@@ -197,7 +215,10 @@ impl Agent {
                 ring: &ring,
             })
             .await?;
-        let granted = self.grants_for(&file, &planned.adds, &chosen, Purpose::Investigation, statement, &ring).await?;
+        let mut granted = self.grants_for(&file, &planned.adds, &chosen, Purpose::Investigation, statement, &ring).await?;
+        for add in planned.adds.iter().filter(|add| add.terms == Terms::Recovery) {
+            granted.extend(self.grants_in_place(&file, add.certificate, statement, &ring).await?);
+        }
         let request = ChangeMembers {
             intent: intent.text().to_owned(),
             commit: Base64(prepared.commit),
@@ -235,7 +256,7 @@ impl Agent {
     }
 
     /// By what the commit is to be judged: the newest head, and the registry at that head.
-    async fn commit_context(&self, case: CaseId, version: RingVersion, key: &Secret32) -> Result<CommitContext, AgentError> {
+    pub(super) async fn commit_context(&self, case: CaseId, version: RingVersion, key: &Secret32) -> Result<CommitContext, AgentError> {
         let believed = self.believed().await?;
         let seen = believed.log.seen();
         let registry = believed.registry.head().ok_or(AgentError::NotEnrolled)?;
@@ -318,7 +339,7 @@ impl Agent {
     }
 
     /// Members that left or were revoked, by what this device knows.
-    async fn gone(&self, case: CaseId, members: &[LeafFacts]) -> Result<Vec<Sha256Digest>, AgentError> {
+    pub(super) async fn gone(&self, case: CaseId, members: &[LeafFacts]) -> Result<Vec<Sha256Digest>, AgentError> {
         let left = self.left(case, None).await?;
         let believed = self.believed().await?;
         let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
@@ -329,7 +350,7 @@ impl Agent {
     }
 
     /// Takes one key package of each device and checks that it is of that device.
-    async fn claim(&self, joining: &[Joining]) -> Result<Vec<VerifiedKeyPackage>, AgentError> {
+    pub(super) async fn claim(&self, joining: &[Joining]) -> Result<Vec<VerifiedKeyPackage>, AgentError> {
         if joining.is_empty() {
             return Ok(Vec::new());
         }

@@ -285,6 +285,15 @@ pub async fn load_mls(connection: &mut SqliteConnection, group: Option<GroupId>)
     Ok(MlsState::from_rows(rows))
 }
 
+/// Erases the secrets of a group that a successor has taken the place of.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn erase_group(connection: &mut SqliteConnection, group: GroupId) -> Result<(), StateError> {
+    sqlx::query("DELETE FROM mls WHERE owner = ?").bind(group.to_bytes().to_vec()).execute(connection).await?;
+    Ok(())
+}
+
 /// Writes what an operation changed.
 ///
 /// # Errors

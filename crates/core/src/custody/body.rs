@@ -9,6 +9,8 @@ use crate::identity::RevocationReason;
 
 use super::intent::GROUP_ID_BYTES;
 use super::kind::Kind;
+use super::recovery::Recovery;
+use super::succession::GroupSucceed;
 use super::wire::{Base64, Hex};
 
 /// Europol handling code: how far an exhibit may travel without its originator's permission.
@@ -228,6 +230,8 @@ pub enum Terms {
     None,
     /// A member's own device that comes back on the terms that it had.
     Resync,
+    /// In the place of a lost device: what that one could open, each exhibit by a grant of its own.
+    Recovery,
 }
 
 /// A device joins.
@@ -361,6 +365,7 @@ impl Body {
                 "has a group id of other than 20 bytes, ring version 0, or a review date that is none",
             ),
             Self::MemberChange(body) => (body.ring_version > 0, "has ring version 0"),
+            Self::GroupSucceed(body) => (body.ring_version > 0 && body.generation > 0, "has ring version 0 or generation 0"),
             Self::GroupReport(body) => (
                 body.error.len() <= 200 && body.error.bytes().all(|c| matches!(c, b' '..=b'~')),
                 "has an error of more than 200 bytes, or not of printable ASCII",
@@ -410,9 +415,11 @@ bodies! {
     RestrictionLift(Nothing),
     ConsentGive(Consent),
     CaseCreate(CaseCreate),
+    CaseRecovery(Recovery),
     MemberChange(MemberChange),
     MemberLeave(Nothing),
     GroupReport(GroupReport),
+    GroupSucceed(GroupSucceed),
     DeviceEnrol(DeviceEnrol),
     DeviceRevoke(DeviceRevoke),
     TrustList(TrustListBody),

@@ -39,6 +39,9 @@ pub enum Kind {
     /// A case and its group are founded.
     #[serde(rename = "case.create")]
     CaseCreate,
+    /// A device comes in the place of a lost one.
+    #[serde(rename = "case.recovery")]
+    CaseRecovery,
     /// One commit: members join, leave or renew their keys.
     #[serde(rename = "member.change")]
     MemberChange,
@@ -48,6 +51,9 @@ pub enum Kind {
     /// A member could not process a commit.
     #[serde(rename = "group.report")]
     GroupReport,
+    /// A case goes on in a new group.
+    #[serde(rename = "group.succeed")]
+    GroupSucceed,
     /// An office announces a device's certificate.
     #[serde(rename = "device.enrol")]
     DeviceEnrol,
@@ -80,7 +86,7 @@ pub enum Concern {
 
 impl Kind {
     /// All kinds, in the order of the specification.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Collection,
         Self::Consultation,
         Self::Disclosure,
@@ -93,9 +99,11 @@ impl Kind {
         Self::RestrictionLift,
         Self::ConsentGive,
         Self::CaseCreate,
+        Self::CaseRecovery,
         Self::MemberChange,
         Self::MemberLeave,
         Self::GroupReport,
+        Self::GroupSucceed,
         Self::DeviceEnrol,
         Self::DeviceRevoke,
         Self::TrustList,
@@ -118,9 +126,11 @@ impl Kind {
             Self::RestrictionLift => "restriction.lift",
             Self::ConsentGive => "consent.give",
             Self::CaseCreate => "case.create",
+            Self::CaseRecovery => "case.recovery",
             Self::MemberChange => "member.change",
             Self::MemberLeave => "member.leave",
             Self::GroupReport => "group.report",
+            Self::GroupSucceed => "group.succeed",
             Self::DeviceEnrol => "device.enrol",
             Self::DeviceRevoke => "device.revoke",
             Self::TrustList => "trust.list",
@@ -143,7 +153,12 @@ impl Kind {
             | Self::RestrictionPlace
             | Self::RestrictionLift
             | Self::ConsentGive => Concern::Exhibit,
-            Self::CaseCreate | Self::MemberChange | Self::MemberLeave | Self::GroupReport => Concern::Case,
+            Self::CaseCreate
+            | Self::CaseRecovery
+            | Self::MemberChange
+            | Self::MemberLeave
+            | Self::GroupReport
+            | Self::GroupSucceed => Concern::Case,
             Self::DeviceEnrol | Self::DeviceRevoke | Self::TrustList | Self::LogOrigin => Concern::Registry,
             Self::LogRead => Concern::Log,
         }

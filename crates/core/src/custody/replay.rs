@@ -255,13 +255,15 @@ impl Replay {
         let devices = |certificate: &Sha256Digest| self.device(certificate, core.time);
         let Some((actor, _)) = devices(&intent.signer()) else { return Err(rules::ACC_01.id.to_owned()) };
         let change = match &intent.body {
-            Body::MemberChange(body) => self.world.change_facts(intent, body, &devices),
+            Body::MemberChange(body) => self.world.change_facts(intent, &intent.signer(), body, &devices),
             _ => None,
         };
         let case = self.world.case_facts(intent, intent.signer());
         let exhibit = self.world.exhibit_facts(intent, intent.signer(), &devices);
         let parent = self.world.parent_facts(intent, intent.signer());
-        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change }).map_err(|rule| rule.id.to_owned())
+        let recovery = self.world.recovery_facts(intent, &devices);
+        let succession = self.world.succession_facts(intent, intent.signer(), &devices);
+        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change, recovery, succession }).map_err(|rule| rule.id.to_owned())
     }
 
     fn log_facts(&self, intent: &SignedIntent, core: &Core) -> LogFacts<'_> {
@@ -287,8 +289,18 @@ impl Replay {
             self.erased.extend(proposal.into_iter().flat_map(|proposal| &proposal.records));
         }
         if let Some((actor, _)) = self.device(&intent.signer(), core.time) {
-            self.world.apply(intent, &actor);
+            let revoked = self.revoked_by(intent, core.time);
+            self.world.apply(intent, &actor, &revoked);
         }
+    }
+}
+
+impl Replay {
+    /// The devices that a commit removes and that were revoked before it.
+    fn revoked_by(&self, intent: &SignedIntent, time: LogTime) -> BTreeSet<Sha256Digest> {
+        let Body::MemberChange(body) = &intent.body else { return BTreeSet::new() };
+        let is_revoked = |certificate: &&Sha256Digest| self.device(certificate, time).is_some_and(|(_, revoked)| revoked);
+        body.removes.iter().filter(is_revoked).copied().collect()
     }
 }
 

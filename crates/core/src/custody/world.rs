@@ -10,6 +10,8 @@ use super::body::{Add, Body, Collection, ConsentTo, Disclosure, Erasure, Handlin
 use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership, Proposal};
 use super::intent::{GroupSeen, Intent, SignedIntent};
 use super::record::{ChainHead, ChainSeq, Commitment, Place};
+use super::recovery::{Held, LostFacts, Proposed, Recoveries, Recovery, RecoveryFacts};
+use super::succession::{Line, SuccessionFacts};
 use super::rules;
 
 /// A case as its records made it.
@@ -24,7 +26,11 @@ pub struct Case {
     /// The group's epoch: the number of commits that were accepted.
     pub epoch: u64,
     /// The confirmed transcript hash that the first intent of each epoch named.
-    transcripts: BTreeMap<u64, Vec<u8>>,
+    transcripts: BTreeMap<(u32, u64), Vec<u8>>,
+    /// Devices in the place of lost ones.
+    recoveries: Recoveries,
+    /// The group's commits, in its current generation.
+    line: Line,
 }
 
 /// An exhibit as its records made it.
@@ -164,6 +170,7 @@ impl World {
             originator: exhibit.originator.clone(),
             chain_seen_stands: intent.chain_seen.is_some_and(|seen| stands(seen.seq).is_some_and(|c| c.0 == seen.commitment)),
             granted: exhibit.grants.contains(&signer),
+            restored: self.restores(intent, exhibit),
             consent_judicial: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H1)),
             consent_onward: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H2)),
             recipient,
@@ -173,7 +180,7 @@ impl World {
     /// The facts of a commit as its intent names it; whether the intent matches the commit's bytes is not known here and taken as so.
     ///
     /// None if it names a device that the registry does not know.
-    pub fn change_facts(&self, intent: &Intent, body: &MemberChange, devices: DeviceLookup<'_>) -> Option<ChangeFacts> {
+    pub fn change_facts(&self, intent: &Intent, signer: &Sha256Digest, body: &MemberChange, devices: DeviceLookup<'_>) -> Option<ChangeFacts> {
         let case = self.cases.get(&intent.case)?;
         let leaf = |certificate: &Sha256Digest| {
             let (device, revoked) = devices(certificate)?;
@@ -189,13 +196,68 @@ impl World {
         let mut after: Vec<LeafFacts> = staying.collect::<Option<_>>()?;
         after.extend(adds.iter().cloned());
         let follows = body.epoch == case.epoch;
+        let actor = &devices(signer)?.0.office;
         Some(ChangeFacts {
             intent_matches_commit: follows && removed_are_members && added_are_new,
             adds,
             removes,
             after,
             undisclosed_for_full: 0,
+            undisclosed_for_recovery: 0,
+            replacements: self.replacements(case, body, actor, devices),
         })
+    }
+
+    /// The facts of a successor group.
+    pub fn succession_facts(&self, intent: &Intent, signer: Sha256Digest, devices: DeviceLookup<'_>) -> Option<SuccessionFacts> {
+        let Body::GroupSucceed(body) = &intent.body else { return None };
+        let case = self.cases.get(&intent.case)?;
+        let person = |certificate: Sha256Digest| devices(&certificate).map(|(device, _)| device.person);
+        let made = case.line.made(body.epoch).filter(|made| made.commit == body.bad);
+        let both = case.line.in_both(body.epoch);
+        let acknowledged = case.line.held_after(body.epoch).filter(|id| both.contains_key(id));
+        let leaf = |(certificate, membership): (Sha256Digest, Membership)| {
+            let (device, revoked) = devices(&certificate)?;
+            Some((certificate, LeafFacts { device, gone: revoked || membership.left }))
+        };
+        Some(SuccessionFacts {
+            founder: signer,
+            names_the_bytes: true,
+            generation: case.line.generation(),
+            ring_version: case.ring_version,
+            author: made.and_then(|made| person(made.author)),
+            reporters: case.line.reporters(body.bad).filter_map(|id| devices(&id)).map(|(device, _)| device).collect(),
+            acknowledged_by: acknowledged.filter_map(person).collect(),
+            both: both.iter().map(|(id, membership)| (*id, *membership)).filter_map(leaf).collect(),
+        })
+    }
+
+    /// The facts of a recovery that is proposed or confirmed.
+    pub fn recovery_facts(&self, intent: &Intent, devices: DeviceLookup<'_>) -> Option<RecoveryFacts> {
+        let Body::CaseRecovery(body) = &intent.body else { return None };
+        let case = self.cases.get(&intent.case)?;
+        Some(match body {
+            Recovery::Propose { lost, device } => case.recovery(lost, device, None, devices),
+            Recovery::Confirm { digest, .. } => {
+                RecoveryFacts { lost: None, device: None, prosecutor_remains: false, proposal: case.recoveries.named(digest).cloned() }
+            }
+        })
+    }
+
+    fn replacements(&self, case: &Case, body: &MemberChange, actor: &OfficeId, devices: DeviceLookup<'_>) -> Vec<RecoveryFacts> {
+        let replacing = body.adds.iter().filter(|add| add.terms == Terms::Recovery);
+        let facts = |add: &Add| match case.recoveries.waiting(&add.certificate, actor) {
+            Some(waiting) => case.recovery(&waiting.lost, &add.certificate, Some(waiting.clone()), devices),
+            None => RecoveryFacts { lost: None, device: None, prosecutor_remains: false, proposal: None },
+        };
+        replacing.map(facts).collect()
+    }
+
+    /// Whether a grant is to a device in the place of one that could open the exhibit.
+    fn restores(&self, intent: &Intent, exhibit: &Exhibit) -> bool {
+        let Body::Disclosure(Disclosure::Grant { device, .. }) = &intent.body else { return false };
+        let replaced = self.cases.get(&exhibit.case).and_then(|case| case.recoveries.replaced_by(device));
+        replaced.is_some_and(|(lost, held)| held.could_open(exhibit.grants.contains(&lost), exhibit.ring_version))
     }
 
     /// The place that the next record of a case takes.
@@ -218,26 +280,55 @@ impl World {
 
     /// Applies an accepted act of a case; its chains are extended by [`Self::extend_chains`] afterwards.
     ///
-    /// Judges nothing: the caller did, or reports what it found and goes on.
-    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts) {
+    /// `revoked` are those devices that the act removes and that were revoked before. Judges nothing: the caller did, or reports what it
+    /// found and goes on.
+    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts, revoked: &BTreeSet<Sha256Digest>) {
         let (signer, office) = (intent.signer(), &actor.office);
         self.derived = matches!(&intent.body, Body::Collection(Collection { derivation: Some(_), .. })).then(|| intent.clone());
         if let (Some(case), Some(seen)) = (self.cases.get_mut(&intent.case), &intent.group) {
-            case.transcripts.entry(seen.epoch).or_insert_with(|| seen.transcript.0.clone());
+            if let Some(group) = GroupId::from_bytes(&seen.id.0) {
+                case.transcripts.entry((group.generation, seen.epoch)).or_insert_with(|| seen.transcript.0.clone());
+                case.line.hold(signer, group.generation, seen.epoch);
+            }
         }
         match (&intent.body, intent.exhibit) {
             (Body::CaseCreate(body), _) => {
                 let founder = Membership { first_ring: 1, left: false };
                 let members = body.members.iter().map(|add| (add.certificate, founder)).collect();
+                let mut line = Line::default();
+                for add in &body.members {
+                    line.enter(add.certificate, founder, 0);
+                }
                 // The transcript hash of a group at its creation is empty (RFC 9420 §8.2).
-                let transcripts = BTreeMap::from([(0, Vec::new())]);
-                let case = Case { ring_version: body.ring_version, founder: office.clone(), members, epoch: 0, transcripts };
+                let transcripts = BTreeMap::from([((0, 0), Vec::new())]);
+                let case = Case { ring_version: body.ring_version, founder: office.clone(), members, epoch: 0, transcripts, recoveries: Recoveries::default(), line };
                 self.cases.entry(intent.case).or_insert(case);
             }
-            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, body),
+            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, body, office, revoked),
+            (Body::GroupReport(body), _) => {
+                if let Some(case) = self.cases.get_mut(&intent.case) {
+                    case.line.report(body.commit, signer);
+                }
+            }
+            (Body::GroupSucceed(body), _) => {
+                if let Some(case) = self.cases.get_mut(&intent.case) {
+                    case.members = case.line.succeed(body, case.epoch, signer);
+                    case.ring_version = body.ring_version;
+                    case.epoch = 1;
+                    case.transcripts.insert((body.generation, 0), Vec::new());
+                }
+            }
+            (Body::CaseRecovery(body), _) => {
+                if let Some(case) = self.cases.get_mut(&intent.case) {
+                    case.recoveries.apply(intent, body, actor);
+                }
+            }
             (Body::MemberLeave(_), _) => {
-                if let Some(membership) = self.cases.get_mut(&intent.case).and_then(|case| case.members.get_mut(&signer)) {
-                    membership.left = true;
+                if let Some(case) = self.cases.get_mut(&intent.case) {
+                    case.line.leave(&signer);
+                    if let Some(membership) = case.members.get_mut(&signer) {
+                        membership.left = true;
+                    }
                 }
             }
             (Body::Collection(body), Some(id)) => {
@@ -267,29 +358,47 @@ impl World {
         }
     }
 
-    fn change_members(&mut self, id: CaseId, signer: Sha256Digest, body: &MemberChange) {
+    fn change_members(&mut self, id: CaseId, signer: Sha256Digest, body: &MemberChange, office: &OfficeId, revoked: &BTreeSet<Sha256Digest>) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let granter = case.members.get(&signer).copied();
         let returning = body.removes.first().and_then(|certificate| case.members.get(certificate)).copied();
+        for add in body.adds.iter().filter(|add| add.terms == Terms::Recovery) {
+            let (members, ring) = (&case.members, case.ring_version);
+            let held = |lost: &Sha256Digest| members.get(lost).map(|membership| Held::of(*membership, ring));
+            case.recoveries.carry_out(add.certificate, office, held);
+        }
         for certificate in &body.removes {
-            case.members.remove(certificate);
+            let removed = case.members.remove(certificate);
+            if let Some(membership) = removed.filter(|membership| membership.left || revoked.contains(certificate)) {
+                case.recoveries.retire(*certificate, Held::of(membership, case.ring_version));
+            }
         }
         case.ring_version = body.ring_version;
         case.epoch = body.epoch.saturating_add(1);
+        case.line.change(signer, body);
         for Add { certificate, terms } in &body.adds {
             let kept = match terms {
                 Terms::Full => granter,
                 Terms::Resync => returning,
-                Terms::Founder | Terms::Chosen | Terms::None => None,
+                Terms::Founder | Terms::Chosen | Terms::None | Terms::Recovery => None,
             };
             let first_ring = kept.map_or(body.ring_version, |membership| membership.first_ring);
-            case.members.insert(*certificate, Membership { first_ring, left: false });
-            if *terms == Terms::Full
-                && let Some(granter) = granter
-            {
+            let membership = Membership { first_ring, left: false };
+            case.members.insert(*certificate, membership);
+            case.line.enter(*certificate, membership, case.epoch);
+            let replaced = case.recoveries.replaced_by(certificate);
+            let given = |exhibit: &Exhibit| match terms {
+                Terms::Full => true,
+                Terms::Recovery => {
+                    replaced.is_some_and(|(lost, held)| held.could_open(exhibit.grants.contains(&lost), exhibit.ring_version))
+                }
+                _ => false,
+            };
+            if let Some(granter) = granter {
                 let open = self.exhibits.iter().filter(|(_, exhibit)| {
                     exhibit.case == id
                         && exhibit.state != ExhibitState::Erased
+                        && given(exhibit)
                         && rules::may_open(granter.first_ring, exhibit.grants.contains(&signer), exhibit.ring_version)
                 });
                 self.owed.extend(open.map(|(exhibit, _)| (signer, *certificate, *exhibit)));
@@ -304,10 +413,28 @@ fn head(chain: &[Commitment]) -> Option<ChainHead> {
 }
 
 impl Case {
+    /// What holds of a recovery.
+    fn recovery(&self, lost: &Sha256Digest, device: &Sha256Digest, proposal: Option<Proposed>, devices: DeviceLookup<'_>) -> RecoveryFacts {
+        let leaves: Vec<LeafFacts> = self.members.iter().filter_map(|(certificate, membership)| {
+            let (device, revoked) = devices(certificate)?;
+            Some(LeafFacts { device, gone: revoked || membership.left })
+        }).collect();
+        let held = self.members.get(lost).map(|membership| Held::of(*membership, self.ring_version));
+        let held = held.or_else(|| self.recoveries.former(lost));
+        RecoveryFacts {
+            lost: devices(lost).map(|(device, revoked)| LostFacts { device, revoked, held }),
+            device: devices(device).map(|(facts, _)| (facts, self.members.contains_key(device))),
+            prosecutor_remains: rules::prosecutor_remains(leaves.iter()),
+            proposal,
+        }
+    }
+
     /// Whether its group had that epoch, with that transcript hash as far as another intent named it.
     fn has_had(&self, id: CaseId, seen: &GroupSeen) -> bool {
-        let known = self.transcripts.get(&seen.epoch);
-        seen.id.0 == GroupId::first(id).to_bytes() && seen.epoch <= self.epoch && known.is_none_or(|known| *known == seen.transcript.0)
+        let Some(group) = GroupId::from_bytes(&seen.id.0).filter(|group| group.case == id) else { return false };
+        let last = if group.generation == self.line.generation() { Some(self.epoch) } else { self.line.ended_at(group.generation) };
+        let known = self.transcripts.get(&(group.generation, seen.epoch));
+        last.is_some_and(|last| seen.epoch <= last) && known.is_none_or(|known| *known == seen.transcript.0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks LOG-02 and CHN-01 to CHN-05: one exhibit's chain, from its collection to the dossier's own disclosure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::custody::body::{Body, Collection, Disclosure};
 use crate::custody::chain::ChainWalk;
@@ -198,15 +198,18 @@ fn check_rules(registry: &RegistryAt, output: &mut ChainOutput) {
             parent: None,
             exhibit: exhibit.map(|exhibit| ExhibitFacts {
                 chain_seen_stands: true,
+                restored: true,
                 recipient: exhibit.recipient.map(|(device, _)| (device, true)),
                 ..exhibit
             }),
             change: None,
+            recovery: None,
+            succession: None,
         };
         if let Err(rule) = rules::judge(intent, &facts) {
             broken.push((act.core.index, rule));
         }
-        world.apply(intent, &actor);
+        world.apply(intent, &actor, &BTreeSet::new());
     }
     for (index, rule) in broken {
         output.fail("CHN-05", &format!("record {index}"), format!("it was accepted against rule {}: {}", rule.id, rule.demands));

@@ -2,13 +2,13 @@
 
 use actix_web::{HttpResponse, web};
 use custodia_api::messages::{
-    Acknowledged, Act as ActRequest, ChangeMembers, Changed, ClaimKeyPackages, CreateCase, GrantUpload, UploadKeyPackages,
+    Acknowledged, Act as ActRequest, ChangeMembers, Changed, ClaimKeyPackages, CreateCase, GrantUpload, SucceedGroup, UploadKeyPackages,
 };
 use custodia_core::custody::intent::UnverifiedIntent;
 use custodia_core::custody::kind::Kind;
 use custodia_core::ids::CaseId;
 
-use super::{From, Shared, id, json};
+use super::{From, FromEpoch, Shared, id, json};
 use crate::auth::{Caller, Signed};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment, ChangeMessage};
@@ -62,9 +62,9 @@ pub(super) async fn changes(
     shared: web::Data<Shared>,
     caller: Caller,
     case: web::Path<String>,
-    from: web::Query<From>,
+    from: web::Query<FromEpoch>,
 ) -> Result<HttpResponse, Refusal> {
-    Ok(json(&shared.vault.changes(&caller, id(&case, "case id")?, from.from).await?))
+    Ok(json(&shared.vault.changes(&caller, id(&case, "case id")?, from.generation, from.from).await?))
 }
 
 pub(super) async fn change(
@@ -90,6 +90,22 @@ pub(super) async fn change(
     Ok(json(&Changed { receipts: shared.vault.enter(acts).await? }))
 }
 
+pub(super) async fn succeed(
+    shared: web::Data<Shared>,
+    case: web::Path<String>,
+    request: Signed<SucceedGroup>,
+) -> Result<HttpResponse, Refusal> {
+    let Signed { caller, body } = request;
+    let intent = Vault::intent_of(&caller, &body.intent, id(&case, "case id")?)?;
+    if intent.kind() != Kind::GroupSucceed {
+        return Err(Refusal::Malformed("only group.succeed is taken here".to_owned()));
+    }
+    let welcome = body.welcome.map(|bytes| bytes.0);
+    let founding = ChangeMessage { commit: body.commit.0, welcome, ring_row: Some(body.ring_row.0) };
+    let attachment = Attachment::Succession { group_info: body.group_info.0, founding };
+    Ok(json(&Acknowledged { receipt: shared.vault.enter_one(Act { intent, attachment }).await? }))
+}
+
 fn grant_act(caller: &Caller, case: CaseId, grant: GrantUpload) -> Result<Act, Refusal> {
     let intent = Vault::intent_of(caller, &grant.intent, case)?;
     if intent.kind() != Kind::Disclosure {
@@ -111,8 +127,8 @@ pub(super) async fn grant(
 pub(super) async fn act(shared: web::Data<Shared>, case: web::Path<String>, request: Signed<ActRequest>) -> Result<HttpResponse, Refusal> {
     let Signed { caller, body } = request;
     let intent = Vault::intent_of(&caller, &body.intent, id(&case, "case id")?)?;
-    if !matches!(intent.kind(), Kind::MemberLeave | Kind::GroupReport) {
-        return Err(Refusal::Malformed("only member.leave and group.report are taken here".to_owned()));
+    if !matches!(intent.kind(), Kind::MemberLeave | Kind::GroupReport | Kind::CaseRecovery) {
+        return Err(Refusal::Malformed("only case.recovery, member.leave and group.report are taken here".to_owned()));
     }
     let receipt = shared.vault.enter_one(Act { intent, attachment: Attachment::None }).await?;
     Ok(json(&Acknowledged { receipt }))

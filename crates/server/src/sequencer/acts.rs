@@ -8,7 +8,7 @@ use custodia_core::custody::kind::Concern;
 use custodia_core::custody::rules;
 
 use super::append::{self, Growing};
-use super::{Act, Attachment, change, effects, facts};
+use super::{Act, Attachment, change, effects, facts, succession};
 use crate::error::Refusal;
 use crate::registry::RegistryFault;
 use crate::store::log::{self, Earlier};
@@ -142,13 +142,23 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
         }
         _ => None,
     };
+    let successor = match (&intent.body, &act.attachment) {
+        (Body::GroupSucceed(body), Attachment::Succession { group_info, founding }) => {
+            rules::judge_actor(intent, &facts::gather(vault, conn, growing, intent, None).await?)?;
+            Some(succession::check(conn, growing, intent, body, group_info, founding).await?)
+        }
+        _ => None,
+    };
     let facts = facts::gather(vault, conn, growing, intent, commit.as_ref().map(|commit| commit.facts.clone())).await?;
     rules::judge(intent, &facts)?;
     rules::judge_derivation(intent, following.first().map(|next| &next.intent))?;
     let index = append::accepted(conn, growing, intent, opens(&intent.body)).await?;
     effects::apply(vault, conn, growing, act, index, &facts, commit).await?;
+    if let (Some(successor), Body::GroupSucceed(body), Attachment::Succession { founding, .. }) = (successor, &intent.body, &act.attachment) {
+        succession::apply(conn, intent, body, successor, founding, index).await?;
+    }
     if let Some(group) = &intent.group {
-        crate::store::cases::forget_welcomes(conn, intent.case, intent.signer(), group.epoch).await?;
+        succession::held(conn, intent, group).await?;
     }
     Ok(index)
 }

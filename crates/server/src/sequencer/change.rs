@@ -20,10 +20,11 @@ use super::acts::{ActFailure, BrokenRule};
 use super::append::Growing;
 use super::effects::{broken, of_mls};
 use super::facts::parse_state;
+use super::recovery;
 use super::turn::read_frontier;
 use super::{Act, ChangeMessage};
 use crate::error::Refusal;
-use crate::store::cases::{self, Commit, Member};
+use crate::store::cases::{self, Commit, Member, Place};
 use crate::store::{Conn, StoreError, exhibits, log};
 
 /// A commit that keeps every rule of MLS structure and of certificates; the custody rules judge its facts next.
@@ -53,8 +54,8 @@ pub(super) async fn check(
     following: &[Act],
 ) -> Result<CheckedChange, ActFailure> {
     let stored = cases::group(conn, intent.case).await?.ok_or(Refusal::NotFound("case"))?;
-    if body.epoch != stored.epoch {
-        return Err(Refusal::StaleEpoch { current: stored.epoch }.into());
+    if body.epoch != stored.place.epoch {
+        return Err(Refusal::StaleEpoch { current: stored.place.epoch }.into());
     }
     let group = FollowedGroup::load(&stored.state).map_err(of_mls)?;
     let commit = group.check(&message.commit).map_err(of_mls)?;
@@ -62,8 +63,8 @@ pub(super) async fn check(
     let sender = growing.mirror.certificate(intent.signer()).ok_or(Refusal::UnknownDevice)?;
     rules::sender_is_device(facts, sender.key().as_bytes())?;
     let previous = CommitContext::decode(&stored.context).map_err(|_| StoreError::Corrupt("a commit's context"))?;
-    let id = GroupId::first(intent.case);
-    rules::judge_structure(facts, &rules::Standing { group: id, epoch: Epoch(stored.epoch), context: Some(previous) })?;
+    let id = GroupId { case: intent.case, generation: stored.place.generation };
+    rules::judge_structure(facts, &rules::Standing { group: id, epoch: Epoch(stored.place.epoch), context: Some(previous) })?;
     context_is_true(conn, growing, &facts.context).await?;
     context_is_recent(conn, growing, intent.case, &facts.context).await?;
 
@@ -71,13 +72,15 @@ pub(super) async fn check(
     judge_leaves(conn, growing, &group, facts, &members).await?;
 
     let matches = digests_match(body, message) && names_the_commit(body, facts);
-    let undisclosed_for_full = undisclosed(conn, intent, body, following).await?;
-    let facts = change_facts(growing, body, &members, matches, undisclosed_for_full)?;
+    let owed = undisclosed(conn, growing, intent, body, following).await?;
+    let replacements = recovery::replacements(conn, growing, intent, body).await?;
+    let facts = change_facts(growing, body, &members, matches)?;
+    let facts = ChangeFacts { undisclosed_for_full: owed.full, undisclosed_for_recovery: owed.recovery, replacements, ..facts };
     Ok(CheckedChange { facts, group, commit })
 }
 
 /// The context names a tree of this log and the registry's true head in it; else members would judge by different sets.
-async fn context_is_true(conn: &mut Conn, growing: &Growing, context: &CommitContext) -> Result<(), ActFailure> {
+pub(super) async fn context_is_true(conn: &mut Conn, growing: &Growing, context: &CommitContext) -> Result<(), ActFailure> {
     let untrue = || broken(GroupRule::ContextAdvances);
     let size = TreeSize::new(context.log_size).ok().filter(|size| *size <= growing.start).ok_or_else(untrue)?;
     let root = read_frontier(conn, size).await?.root();
@@ -89,14 +92,14 @@ async fn context_is_true(conn: &mut Conn, growing: &Growing, context: &CommitCon
 }
 
 /// What the context leaves out of the registry and the case has not stood for long.
-async fn context_is_recent(conn: &mut Conn, growing: &Growing, case: CaseId, context: &CommitContext) -> Result<(), ActFailure> {
+pub(super) async fn context_is_recent(conn: &mut Conn, growing: &Growing, case: CaseId, context: &CommitContext) -> Result<(), ActFailure> {
     let registry = log::first_time_from(conn, CaseId::REGISTRY, context.log_size).await?;
     let case = log::first_time_from(conn, case, context.log_size).await?;
     Ok(rules::context_is_recent(registry.into_iter().chain(case).min(), growing.time)?)
 }
 
 /// Judges every leaf's certificate as of the log size that the commit names.
-async fn judge_leaves(
+pub(super) async fn judge_leaves(
     conn: &mut Conn,
     growing: &Growing,
     group: &FollowedGroup,
@@ -168,11 +171,25 @@ fn names_the_commit(body: &MemberChange, facts: &CommitFacts) -> bool {
         && body.ring_commitment == facts.context.ring_commitment
 }
 
-/// How many disclosures full-history additions still owe: one for each exhibit that the actor may open.
-async fn undisclosed(conn: &mut Conn, intent: &SignedIntent, body: &MemberChange, following: &[Act]) -> Result<usize, StoreError> {
-    let full: Vec<Sha256Digest> = body.adds.iter().filter(|add| add.terms == Terms::Full).map(|add| add.certificate).collect();
-    if full.is_empty() {
-        return Ok(0);
+/// How many disclosures additions still owe.
+#[derive(Default)]
+struct Owed {
+    full: usize,
+    recovery: usize,
+}
+
+/// Additions with full history owe one for each exhibit that the actor may open; those in a lost device's place, for each that both may open.
+async fn undisclosed(
+    conn: &mut Conn,
+    growing: &Growing,
+    intent: &SignedIntent,
+    body: &MemberChange,
+    following: &[Act],
+) -> Result<Owed, StoreError> {
+    let mut owed = Owed::default();
+    let owing: Vec<&Add> = body.adds.iter().filter(|add| matches!(add.terms, Terms::Full | Terms::Recovery)).collect();
+    if owing.is_empty() {
+        return Ok(owed);
     }
     let disclosed: BTreeSet<(Sha256Digest, ExhibitId)> = following
         .iter()
@@ -183,14 +200,21 @@ async fn undisclosed(conn: &mut Conn, intent: &SignedIntent, body: &MemberChange
         })
         .collect();
     let first_ring = cases::member(conn, intent.case, intent.signer()).await?.map_or(u32::MAX, |member| member.first_ring);
-    let mut missing = 0;
     for exhibit in exhibits::exhibits_of(conn, intent.case).await? {
         let granted = cases::is_granted(conn, exhibit.id, intent.signer()).await?;
         if parse_state(&exhibit.state)? != ExhibitState::Erased && may_open(first_ring, granted, exhibit.ring_version) {
-            missing += full.iter().filter(|device| !disclosed.contains(&(**device, exhibit.id))).count();
+            for add in owing.iter().filter(|add| !disclosed.contains(&(add.certificate, exhibit.id))) {
+                if add.terms == Terms::Full {
+                    owed.full += 1;
+                } else if let Some((lost, held)) = recovery::held_by_lost(conn, growing, intent, add.certificate).await?
+                    && held.could_open(cases::is_granted(conn, exhibit.id, lost).await?, exhibit.ring_version)
+                {
+                    owed.recovery += 1;
+                }
+            }
         }
     }
-    Ok(missing)
+    Ok(owed)
 }
 
 fn change_facts(
@@ -198,7 +222,6 @@ fn change_facts(
     body: &MemberChange,
     members: &[Member],
     matches: bool,
-    undisclosed_for_full: usize,
 ) -> Result<ChangeFacts, ActFailure> {
     let leaf = |certificate: &Sha256Digest| {
         let (device, revoked) = growing.mirror.device_facts(*certificate, growing.time).ok_or(MEM_01)?;
@@ -214,12 +237,14 @@ fn change_facts(
     let mut after: Vec<MemberFacts> = staying.map(|certificate| leaf(&certificate)).collect::<Result<_, _>>()?;
     after.extend(adds.iter().cloned());
     let intent_matches_commit = matches && removed_are_members && added_are_new;
-    Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full })
+    let (undisclosed_for_full, undisclosed_for_recovery, replacements) = (0, 0, Vec::new());
+    Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full, undisclosed_for_recovery, replacements })
 }
 
 /// Applies a commit that was judged: group, members, ring version, commit and Welcomes.
 pub(super) async fn apply(
     conn: &mut Conn,
+    growing: &Growing,
     intent: &SignedIntent,
     body: &MemberChange,
     change: CheckedChange,
@@ -229,10 +254,11 @@ pub(super) async fn apply(
     let CheckedChange { mut group, commit, .. } = change;
     let context = commit.facts.context.encode().to_vec();
     group.apply(commit).map_err(of_mls)?;
-    let next = cases::Group { epoch: group.epoch().0, context, state: group.to_blob() };
+    let made = Place { generation: group.id().generation, epoch: body.epoch };
+    let next = cases::Group { place: made.next(), context, state: group.to_blob() };
     fail_point!("server.commit.applied");
-    if !cases::swap_group(conn, intent.case, &next).await? {
-        let current = cases::epoch(conn, intent.case).await?.unwrap_or_default();
+    if !cases::swap_group(conn, intent.case, made, &next).await? {
+        let current = cases::place(conn, intent.case).await?.map_or(0, |place| place.epoch);
         return Err(Refusal::StaleEpoch { current }.into());
     }
     let granter = cases::member(conn, intent.case, intent.signer()).await?;
@@ -240,22 +266,24 @@ pub(super) async fn apply(
         Some(certificate) => cases::member(conn, intent.case, *certificate).await?,
         None => None,
     };
+    recovery::carry_out(conn, growing, intent, body, index).await?;
     for certificate in &body.removes {
-        cases::remove_member(conn, intent.case, *certificate).await?;
+        recovery::retire(conn, growing, intent.case, *certificate).await?;
+        cases::remove_member(conn, intent.case, *certificate, made.next()).await?;
     }
     cases::set_ring_version(conn, intent.case, body.ring_version).await?;
     for add in &body.adds {
         let kept = match add.terms {
             Terms::Full => granter,
             Terms::Resync => returning,
-            Terms::Founder | Terms::Chosen | Terms::None => None,
+            Terms::Founder | Terms::Chosen | Terms::None | Terms::Recovery => None,
         };
         let first_ring = kept.map_or(body.ring_version, |member| member.first_ring);
-        cases::insert_member(conn, intent.case, add.certificate, first_ring, index).await?;
+        cases::insert_member(conn, intent.case, add.certificate, first_ring, index, made.next()).await?;
     }
     let welcomed: Vec<Sha256Digest> = body.adds.iter().filter(|add| add.terms != Terms::Resync).map(|add| add.certificate).collect();
     let row = Commit {
-        epoch: body.epoch,
+        place: made,
         message: message.commit.clone(),
         welcome: message.welcome.clone(),
         ring_row: message.ring_row.clone(),

@@ -17,9 +17,10 @@ use super::append::Growing;
 use super::change::{self, CheckedChange};
 use super::collect;
 use super::facts::{self, handling_text, state_text};
+use super::recovery;
 use super::{Act, Attachment};
 use crate::error::Refusal;
-use crate::store::{Conn, cases, exhibits, log};
+use crate::store::{Conn, cases, exhibits, log, successors};
 use crate::vault::Vault;
 
 /// Applies an accepted act that stands at `index`.
@@ -39,7 +40,7 @@ pub(super) async fn apply(
         }
         (Body::MemberChange(body), Attachment::Change(message), _) => {
             let commit = commit.ok_or(Refusal::Internal("a commit was not checked"))?;
-            change::apply(conn, intent, body, commit, index, message).await
+            change::apply(conn, growing, intent, body, commit, index, message).await
         }
         (Body::Collection(body), Attachment::Intake(intake), Some(exhibit)) => {
             collect::apply(vault, conn, intent, exhibit, body, intake, index, actor).await
@@ -49,15 +50,18 @@ pub(super) async fn apply(
             let row = cases::Grant { case: intent.case, exhibit, certificate: *device, index, digest: *grant, jws };
             Ok(cases::insert_grant(conn, &row).await?)
         }
-        (Body::Combination(_), Attachment::Source, _) => Ok(()),
+        (Body::Combination(_), Attachment::Source, _) | (Body::GroupSucceed(_), Attachment::Succession { .. }, _) => Ok(()),
+        (Body::GroupReport(body), ..) => Ok(successors::report(conn, intent.case, body.commit, intent.signer()).await?),
         (
             Body::CaseCreate(_)
             | Body::MemberChange(_)
             | Body::Collection(_)
             | Body::Combination(_)
+            | Body::GroupSucceed(_)
             | Body::Disclosure(Disclosure::Grant { .. }),
             ..,
         ) => Err(Refusal::Malformed("this kind of act has a path of its own, with what belongs to it".to_owned()).into()),
+        (Body::CaseRecovery(body), ..) => Ok(recovery::enter(conn, intent, body, index).await?),
         (Body::MemberLeave(_), ..) => Ok(cases::mark_left(conn, intent.case, intent.signer(), index).await?),
         (Body::LogRead(body), ..) => Ok(log::insert_log_read(conn, index, intent.signer(), intent.case, body.from..body.to).await?),
         (Body::HoldPlace(_) | Body::HoldLift(_), _, Some(exhibit)) => {

@@ -12,9 +12,12 @@ use custodia_core::ids::{ExhibitId, OfficeId};
 use custodia_core::log::merkle::TreeSize;
 
 use super::append::Growing;
+use super::recovery;
+use super::succession;
 use super::turn::read_frontier;
 use crate::error::Refusal;
-use crate::store::{Conn, StoreError, cases, exhibits, log};
+use crate::store::cases::Place;
+use crate::store::{Conn, StoreError, cases, exhibits, log, recoveries};
 use crate::vault::Vault;
 
 /// What holds of the log.
@@ -45,7 +48,15 @@ pub(super) async fn gather<'a>(
     let case = case_facts(conn, intent).await?;
     let exhibit = exhibit_facts(conn, growing, intent).await?;
     let parent = parent_facts(conn, intent).await?;
-    Ok(Facts { log, actor, case, parent, exhibit, change })
+    let recovery = match &intent.body {
+        Body::CaseRecovery(body) => Some(recovery::facts(conn, growing, intent.case, body).await?),
+        _ => None,
+    };
+    let succession = match &intent.body {
+        Body::GroupSucceed(body) => Some(succession::facts(conn, growing, intent, body).await?),
+        _ => None,
+    };
+    Ok(Facts { log, actor, case, parent, exhibit, change, recovery, succession })
 }
 
 async fn parent_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<Membership>, StoreError> {
@@ -92,8 +103,14 @@ async fn case_facts(conn: &mut Conn, intent: &SignedIntent) -> Result<Option<Cas
     let epoch_stands = match &intent.group {
         None => true,
         Some(seen) => {
-            let transcript = cases::transcript(conn, intent.case, seen.epoch).await?;
-            seen.id.0 == GroupId::first(intent.case).to_bytes() && transcript.as_ref() == Some(&seen.transcript.0)
+            let group = GroupId::from_bytes(&seen.id.0).filter(|group| group.case == intent.case);
+            match group {
+                Some(GroupId { generation, .. }) => {
+                    let at = Place { generation, epoch: seen.epoch };
+                    cases::transcript(conn, intent.case, at).await?.as_ref() == Some(&seen.transcript.0)
+                }
+                None => false,
+            }
         }
     };
     Ok(Some(CaseFacts { ring_version: case.ring_version, founder: office(&case.founder)?, epoch_stands, actor }))
@@ -124,6 +141,13 @@ async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent
         Body::Erasure(Erasure::Confirm { .. }) => proposal(conn, growing, id).await?,
         _ => None,
     };
+    let restored = match &intent.body {
+        Body::Disclosure(Disclosure::Grant { device, .. }) => match recoveries::replaced_by(conn, exhibit.case, *device).await? {
+            Some((lost, held)) => held.could_open(cases::is_granted(conn, id, lost).await?, exhibit.ring_version),
+            None => false,
+        },
+        _ => false,
+    };
     Ok(Some(ExhibitFacts {
         case: exhibit.case,
         state: parse_state(&exhibit.state)?,
@@ -135,6 +159,7 @@ async fn exhibit_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent
         originator: office(&exhibit.originator)?,
         chain_seen_stands,
         granted: cases::is_granted(conn, id, intent.signer()).await?,
+        restored,
         consent_judicial: exhibit.consent_judicial,
         consent_onward: exhibit.consent_onward,
         recipient,

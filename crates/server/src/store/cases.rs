@@ -1,9 +1,11 @@
 //! Cases: their groups as the server follows them, members, commits, Welcomes, grants.
 
+use custodia_core::custody::facts::Membership;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::ids::{CaseId, ExhibitId};
 
 use super::sql::{Fields, sql};
+use super::successors;
 use super::{Conn, StoreError};
 
 /// What the server knows of a case.
@@ -13,6 +15,29 @@ pub(crate) struct Case {
     pub founder: String,
     /// The current ring version.
     pub ring_version: u32,
+}
+
+/// Where a group of a case stands: generation and epoch. In the database one number, so that places are in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub generation: u32,
+    pub epoch: u64,
+}
+
+impl Place {
+    /// `generation * 2^32 + epoch`; no group has 2^32 epochs.
+    pub const fn number(self) -> u64 {
+        ((self.generation as u64) << 32) + self.epoch
+    }
+
+    pub const fn next(self) -> Self {
+        Self { epoch: self.epoch + 1, ..self }
+    }
+
+    fn read(number: u64) -> Result<Self, StoreError> {
+        let generation = u32::try_from(number >> 32).map_err(|_| StoreError::Corrupt("a generation"))?;
+        Ok(Self { generation, epoch: number & u64::from(u32::MAX) })
+    }
 }
 
 /// A member of a case.
@@ -54,7 +79,7 @@ pub(crate) async fn insert_case(conn: &mut Conn, new: &NewCase<'_>) -> Result<()
         .bytes(new.group)
         .run(conn)
         .await?;
-    insert_member(conn, new.case, new.device, 1, new.index).await
+    insert_member(conn, new.case, new.device, 1, new.index, Place { generation: 0, epoch: 0 }).await
 }
 
 /// A case by its id.
@@ -65,7 +90,7 @@ pub(crate) async fn case(conn: &mut Conn, case: CaseId) -> Result<Option<Case>, 
 
 /// A group as the server follows it.
 pub(crate) struct Group {
-    pub epoch: u64,
+    pub place: Place,
     /// The context of its last commit.
     pub context: Vec<u8>,
     /// Its public state.
@@ -75,23 +100,23 @@ pub(crate) struct Group {
 /// The group of a case.
 pub(crate) async fn group(conn: &mut Conn, case: CaseId) -> Result<Option<Group>, StoreError> {
     let row = sql("SELECT epoch, context, state FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
-    row.map(|mut row| Ok(Group { epoch: row.number()?, context: row.bytes()?, state: row.bytes()? })).transpose()
+    row.map(|mut row| Ok(Group { place: Place::read(row.number()?)?, context: row.bytes()?, state: row.bytes()? })).transpose()
 }
 
-/// The group's epoch.
-pub(crate) async fn epoch(conn: &mut Conn, case: CaseId) -> Result<Option<u64>, StoreError> {
+/// Where the group stands.
+pub(crate) async fn place(conn: &mut Conn, case: CaseId) -> Result<Option<Place>, StoreError> {
     let row = sql("SELECT epoch FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
-    row.map(|mut row| row.number()).transpose()
+    row.map(|mut row| Place::read(row.number()?)).transpose()
 }
 
-/// Compares and swaps the epoch; false if another commit won it.
-pub(crate) async fn swap_group(conn: &mut Conn, case: CaseId, next: &Group) -> Result<bool, StoreError> {
+/// Compares and swaps the place; false if another commit won it.
+pub(crate) async fn swap_group(conn: &mut Conn, case: CaseId, before: Place, next: &Group) -> Result<bool, StoreError> {
     let changed = sql("UPDATE groups_followed SET epoch = $1, context = $2, state = $3 WHERE case_id = $4 AND epoch = $5")
-        .number(next.epoch)
+        .number(next.place.number())
         .bytes(&next.context)
         .bytes(&next.state)
         .bytes(case.as_bytes())
-        .number(next.epoch.saturating_sub(1))
+        .number(before.number())
         .run(conn)
         .await?;
     Ok(changed == 1)
@@ -110,6 +135,7 @@ pub(crate) async fn insert_member(
     certificate: Sha256Digest,
     first_ring: u32,
     index: u64,
+    from: Place,
 ) -> Result<(), StoreError> {
     sql("INSERT INTO members (case_id, certificate, first_ring, since_idx) VALUES ($1, $2, $3, $4)")
         .bytes(case.as_bytes())
@@ -118,17 +144,17 @@ pub(crate) async fn insert_member(
         .number(index)
         .run(conn)
         .await?;
-    Ok(())
+    successors::enter(conn, case, certificate, Membership { first_ring, left: false }, from).await
 }
 
 /// Removes a member: it is a leaf of the group no more.
-pub(crate) async fn remove_member(conn: &mut Conn, case: CaseId, certificate: Sha256Digest) -> Result<(), StoreError> {
+pub(crate) async fn remove_member(conn: &mut Conn, case: CaseId, certificate: Sha256Digest, until: Place) -> Result<(), StoreError> {
     sql("DELETE FROM members WHERE case_id = $1 AND certificate = $2")
         .bytes(case.as_bytes())
         .bytes(certificate.as_bytes())
         .run(conn)
         .await?;
-    Ok(())
+    successors::end(conn, case, certificate, until).await
 }
 
 /// Marks a member as having left.
@@ -139,7 +165,7 @@ pub(crate) async fn mark_left(conn: &mut Conn, case: CaseId, certificate: Sha256
         .bytes(certificate.as_bytes())
         .run(conn)
         .await?;
-    Ok(())
+    successors::leave(conn, case, certificate).await
 }
 
 fn member_of(mut row: Fields) -> Result<Member, StoreError> {
@@ -159,19 +185,20 @@ pub(crate) async fn members(conn: &mut Conn, case: CaseId) -> Result<Vec<Member>
 }
 
 /// The cases of which a device is a member that has not left, with their epoch and the number of their exhibits.
-pub(crate) async fn cases_of(conn: &mut Conn, certificate: Sha256Digest) -> Result<Vec<(CaseId, u64, u64)>, StoreError> {
+pub(crate) async fn cases_of(conn: &mut Conn, certificate: Sha256Digest) -> Result<Vec<(CaseId, Place, u64)>, StoreError> {
     let rows = sql("SELECT m.case_id, g.epoch, (SELECT COUNT(*) FROM exhibits e WHERE e.case_id = m.case_id) \
                     FROM members m JOIN groups_followed g ON g.case_id = m.case_id \
                     WHERE m.certificate = $1 AND m.left_idx IS NULL ORDER BY m.since_idx")
     .bytes(certificate.as_bytes())
     .rows(conn)
     .await?;
-    rows.into_iter().map(|mut row| Ok((row.case()?, row.number()?, row.number()?))).collect()
+    rows.into_iter().map(|mut row| Ok((row.case()?, Place::read(row.number()?)?, row.number()?))).collect()
 }
 
 /// A commit with what goes with it.
 pub(crate) struct Commit {
-    pub epoch: u64,
+    /// Where it was made.
+    pub place: Place,
     pub message: Vec<u8>,
     pub welcome: Option<Vec<u8>>,
     pub ring_row: Option<Vec<u8>>,
@@ -188,7 +215,7 @@ pub(crate) async fn insert_commit(
 ) -> Result<(), StoreError> {
     sql("INSERT INTO commits (case_id, epoch, message, transcript, welcome, ring_row, idx) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bytes(case.as_bytes())
-        .number(commit.epoch)
+        .number(commit.place.number())
         .bytes(&commit.message)
         .bytes(transcript)
         .bytes_or_null(commit.welcome.as_deref())
@@ -200,7 +227,7 @@ pub(crate) async fn insert_commit(
         sql("INSERT INTO welcomes (certificate, case_id, epoch) VALUES ($1, $2, $3)")
             .bytes(certificate.as_bytes())
             .bytes(case.as_bytes())
-            .number(commit.epoch)
+            .number(commit.place.number())
             .run(conn)
             .await?;
     }
@@ -208,20 +235,26 @@ pub(crate) async fn insert_commit(
 }
 
 /// The confirmed transcript hash of an epoch: empty at epoch 0, none for an epoch that has not begun.
-pub(crate) async fn transcript(conn: &mut Conn, case: CaseId, epoch: u64) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(commit) = epoch.checked_sub(1) else { return Ok(Some(Vec::new())) };
+pub(crate) async fn transcript(conn: &mut Conn, case: CaseId, at: Place) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(before) = at.epoch.checked_sub(1) else {
+        // Epoch 0 of every generation that there was.
+        let current = place(conn, case).await?;
+        return Ok(current.filter(|current| at.generation <= current.generation).map(|_| Vec::new()));
+    };
+    let commit = Place { epoch: before, ..at }.number();
     let row = sql("SELECT transcript FROM commits WHERE case_id = $1 AND epoch = $2").bytes(case.as_bytes()).number(commit);
     row.row(conn).await?.map(|mut row| row.bytes()).transpose()
 }
 
-/// Commits that start from an epoch or later, in order, at most `most`; without their Welcomes.
-pub(crate) async fn commits_from(conn: &mut Conn, case: CaseId, epoch: u64, most: u64) -> Result<Vec<Commit>, StoreError> {
-    let statement = sql("SELECT epoch, message, ring_row, idx FROM commits WHERE case_id = $1 AND epoch >= $2 ORDER BY epoch LIMIT $3");
-    let rows = statement.bytes(case.as_bytes()).number(epoch).number(most).rows(conn).await?;
+/// Commits of one generation that start from a place or later, in order, at most `most`; without their Welcomes.
+pub(crate) async fn commits_from(conn: &mut Conn, case: CaseId, from: Place, most: u64) -> Result<Vec<Commit>, StoreError> {
+    let statement = sql("SELECT epoch, message, ring_row, idx FROM commits WHERE case_id = $1 AND epoch >= $2 AND epoch < $3 ORDER BY epoch LIMIT $4");
+    let end = Place { generation: from.generation + 1, epoch: 0 };
+    let rows = statement.bytes(case.as_bytes()).number(from.number()).number(end.number()).number(most).rows(conn).await?;
     rows.into_iter()
         .map(|mut row| {
-            let (epoch, message, ring_row, index) = (row.number()?, row.bytes()?, row.bytes_or_null()?, row.number()?);
-            Ok(Commit { epoch, message, welcome: None, ring_row, index })
+            let (place, message, ring_row, index) = (Place::read(row.number()?)?, row.bytes()?, row.bytes_or_null()?, row.number()?);
+            Ok(Commit { place, message, welcome: None, ring_row, index })
         })
         .collect()
 }
@@ -229,8 +262,8 @@ pub(crate) async fn commits_from(conn: &mut Conn, case: CaseId, epoch: u64, most
 /// A Welcome that waits for a device.
 pub(crate) struct Welcome {
     pub case: CaseId,
-    /// The epoch that it leads to.
-    pub epoch: u64,
+    /// Where it leads to.
+    pub place: Place,
     pub message: Vec<u8>,
     pub ring_row: Vec<u8>,
 }
@@ -244,16 +277,27 @@ pub(crate) async fn welcomes_for(conn: &mut Conn, certificate: Sha256Digest) -> 
     .rows(conn)
     .await?;
     rows.into_iter()
-        .map(|mut row| Ok(Welcome { case: row.case()?, epoch: row.number()? + 1, message: row.bytes()?, ring_row: row.bytes()? }))
+        .map(|mut row| Ok(Welcome { case: row.case()?, place: Place::read(row.number()?)?.next(), message: row.bytes()?, ring_row: row.bytes()? }))
         .collect()
 }
 
 /// Forgets Welcomes that a device has used: it acted in the case under the epoch that they lead to, or a later one.
-pub(crate) async fn forget_welcomes(conn: &mut Conn, case: CaseId, certificate: Sha256Digest, epoch: u64) -> Result<(), StoreError> {
+pub(crate) async fn forget_welcomes(conn: &mut Conn, case: CaseId, certificate: Sha256Digest, at: Place) -> Result<(), StoreError> {
     sql("DELETE FROM welcomes WHERE certificate = $1 AND case_id = $2 AND epoch < $3")
         .bytes(certificate.as_bytes())
         .bytes(case.as_bytes())
-        .number(epoch)
+        .number(at.number())
+        .run(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets the Welcomes of a group that ended: those past its last good epoch, and those for devices that are no members of its successor. By the
+/// others, devices that were away learn the ring keys up to there.
+pub(crate) async fn forget_ended_welcomes(conn: &mut Conn, case: CaseId, last_good: Place) -> Result<(), StoreError> {
+    sql("DELETE FROM welcomes WHERE case_id = $1 AND (epoch >= $2 OR certificate NOT IN (SELECT certificate FROM members WHERE case_id = $1))")
+        .bytes(case.as_bytes())
+        .number(last_good.number())
         .run(conn)
         .await?;
     Ok(())

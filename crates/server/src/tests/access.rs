@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use custodia_api::error::ErrorBody;
 use custodia_api::messages::{
-    Act, Changed, Changes, ClaimKeyPackages, Collect, GrantUpload, ReadLog, RecordsPage, RegistryAct, UploadKeyPackages, Welcomes,
+    Act, Changed, Changes, ClaimKeyPackages, Collect, GrantUpload, ReadLog, RecordsPage, RegistryAct, SucceedGroup,
+    UploadKeyPackages, Welcomes,
 };
 use custodia_core::custody::body::{
     Body, Collection, Consultation, DeviceEnrol, Disclosure, GroupReport, Handling, LogRead, MemberChange, Nothing, Terms, ViewMode,
@@ -12,6 +13,7 @@ use custodia_core::custody::body::{
 use custodia_core::custody::intent::ChainSeen;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::receipt::PartView;
+use custodia_core::custody::succession::GroupSucceed;
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::{Blake3Digest, Sha256Digest};
 use custodia_core::group::facts::{Epoch, GroupId};
@@ -183,6 +185,7 @@ impl Scene {
                 let intent = self.intent(device, case, None, Body::MemberChange(body));
                 serde_json::json!({"intent": intent, "commit": "Y29tbWl0", "ring_row": "Y29tbWl0", "grants": []}).to_string().into_bytes()
             }
+            ("post", "/v1/cases/{case}/succession") => json(&self.succession(device, case, member).await),
             ("post", "/v1/cases/{case}/acts") => {
                 let report = GroupReport { epoch: 0, commit: Sha256Digest::of(&[b"commit"]), error: "cannot be processed".to_owned() };
                 json(&Act { intent: self.intent(device, case, None, Body::GroupReport(report)) })
@@ -211,6 +214,37 @@ impl Scene {
         };
         let method = if method == "get" { "GET" } else { "POST" };
         self.world.request(device, method, &format!("{target}{query}"), body)
+    }
+
+    /// A successor group of one device; nobody has reported anything.
+    async fn succession(&mut self, device: &TestDevice, case: CaseId, member: bool) -> SucceedGroup {
+        let (mut group_info, mut commit) = (b"group info".to_vec(), b"commit".to_vec());
+        let mut ring_commitment = Sha256Digest::of(&[b"ring"]);
+        if member {
+            let context = context(&self.world, device, 3).await;
+            ring_commitment = context.ring_commitment;
+            let mls = custodia_mls::MlsState::new();
+            let id = GroupId { case, generation: 1 };
+            let mut founded = CaseGroup::found(&mls, &device.mls_device(), id, self.world.clock.seconds()).unwrap();
+            let changes = custodia_mls::Changes::default();
+            commit = founded.group.prepare_commit(&mls, &device.mls_device(), changes, &context).unwrap().commit;
+            group_info = founded.group_info;
+        }
+        let digest = |bytes: &[u8]| Sha256Digest::of(&[bytes]);
+        let body = GroupSucceed {
+            generation: 1,
+            epoch: 0,
+            bad: digest(b"bad"),
+            group_info: digest(&group_info),
+            commit: digest(&commit),
+            welcome: None,
+            ring_version: 3,
+            ring_commitment,
+            ring_row: digest(b"row"),
+            members: vec![device.id()],
+        };
+        let intent = self.intent(device, case, None, Body::GroupSucceed(body));
+        SucceedGroup { intent, group_info: Base64(group_info), commit: Base64(commit), welcome: None, ring_row: Base64(b"row".to_vec()) }
     }
 
     fn recipient(&self) -> Sha256Digest {

@@ -20,6 +20,7 @@ use super::evidence::exhibit_row;
 use crate::auth::Caller;
 use crate::error::Refusal;
 use crate::store::log::{self, Nodes, StoredRecord};
+use crate::store::cases::Place;
 use crate::store::{Conn, StoreError, cases, exhibits};
 
 /// Which parts of a record are opened.
@@ -168,28 +169,29 @@ impl Vault {
     pub async fn cases(&self, caller: &Caller) -> Result<Cases, Refusal> {
         let mut conn = self.store.read().await?;
         let mut rows = Vec::new();
-        for (case, epoch, exhibits) in cases::cases_of(&mut conn, caller.id()).await? {
+        for (case, place, exhibits) in cases::cases_of(&mut conn, caller.id()).await? {
             let members = cases::members(&mut conn, case).await?.into_iter().map(|member| member.certificate).collect();
-            rows.push(CaseRow { case, epoch, exhibits, members });
+            rows.push(CaseRow { case, generation: place.generation, epoch: place.epoch, exhibits, members });
         }
         Ok(Cases { cases: rows })
     }
 
-    /// Commits of a case.
-    pub async fn changes(&self, caller: &Caller, case: CaseId, from: u64) -> Result<Changes, Refusal> {
+    /// Commits of a case, of its current group or of an earlier generation.
+    pub async fn changes(&self, caller: &Caller, case: CaseId, generation: Option<u32>, from: u64) -> Result<Changes, Refusal> {
         const MOST: u64 = 64;
         self.require_member(caller, case).await?;
         let mut conn = self.store.read().await?;
-        let epoch = cases::epoch(&mut conn, case).await?.ok_or(Refusal::NotFound("case"))?;
+        let current = cases::place(&mut conn, case).await?.ok_or(Refusal::NotFound("case"))?;
+        let from = Place { generation: generation.unwrap_or(current.generation), epoch: from.min(u64::from(u32::MAX)) };
         let commits = cases::commits_from(&mut conn, case, from, MOST).await?;
         let row = |commit: cases::Commit| ChangeRow {
-            epoch: commit.epoch,
+            epoch: commit.place.epoch,
             commit: Base64(commit.message),
             ring_row: commit.ring_row.map(Base64),
             index: commit.index,
         };
         fail_point!("server.changes.read");
-        Ok(Changes { epoch, changes: commits.into_iter().map(row).collect() })
+        Ok(Changes { generation: current.generation, epoch: current.epoch, changes: commits.into_iter().map(row).collect() })
     }
 
     /// Welcomes that wait for the caller.
@@ -197,7 +199,8 @@ impl Vault {
         let mut conn = self.store.read().await?;
         let row = |welcome: cases::Welcome| WelcomeRow {
             case: welcome.case,
-            epoch: welcome.epoch,
+            generation: welcome.place.generation,
+            epoch: welcome.place.epoch,
             welcome: Base64(welcome.message),
             ring_row: Base64(welcome.ring_row),
         };

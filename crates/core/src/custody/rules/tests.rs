@@ -1,3 +1,5 @@
+mod recovery;
+mod succession;
 mod together;
 
 use super::*;
@@ -42,11 +44,14 @@ fn allowing(intent: &Intent) -> Facts<'static> {
             originator: "nl-om".parse().unwrap(),
             chain_seen_stands: true,
             granted: false,
+            restored: false,
             consent_judicial: false,
             consent_onward: false,
             recipient: Some((device("ro-diicot", Role::Prosecutor), true)),
         }),
         change: None,
+        recovery: None,
+        succession: None,
     }
 }
 
@@ -95,6 +100,8 @@ fn allowing_change(intent: &Intent) -> Facts<'static> {
         removes: vec![leaf("ro-diicot", Role::Prosecutor); body.removes.len()],
         after,
         undisclosed_for_full: 0,
+        undisclosed_for_recovery: 0,
+        replacements: Vec::new(),
     };
     Facts { change: Some(change), exhibit: None, ..allowing(intent) }
 }
