@@ -96,7 +96,26 @@ fn authority(request: &HttpRequest) -> Result<String, Refusal> {
     }
 }
 
-async fn verify(shared: &Shared, request: &HttpRequest, with_digest: bool) -> Result<Verified, Refusal> {
+/// Where the device is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    /// Here alone.
+    Here,
+    /// Again within the turn that enters its act, by the registry of that moment.
+    InItsTurn,
+}
+
+/// The registry of this moment. A device that the one in memory has in good standing needs no look at the database if its act is judged again.
+async fn mirror(vault: &Vault, judged: Judged, keyid: Sha256Digest, now: LogTime) -> Result<Arc<Mirror>, Refusal> {
+    let current = vault.registry.current();
+    if judged == Judged::InItsTurn && current.standing(keyid, now) == Standing::Good {
+        return Ok(current);
+    }
+    let mut conn = vault.store.read().await?;
+    Ok(vault.registry.refreshed(&mut conn).await?)
+}
+
+async fn verify(shared: &Shared, request: &HttpRequest, with_digest: bool, judged: Judged) -> Result<Verified, Refusal> {
     let vault = &shared.vault;
     let refused = |error: custodia_api::signature::SignatureError| Refusal::NotAuthenticated(error.to_string());
     let parameters = Parameters::parse(header(request, "signature-input")?, with_digest).map_err(refused)?;
@@ -106,9 +125,7 @@ async fn verify(shared: &Shared, request: &HttpRequest, with_digest: bool) -> Re
     }
     let content_digest = if with_digest { Some(header(request, "content-digest")?.to_owned()) } else { None };
     let now = vault.clock.now();
-    let mut conn = vault.store.read().await?;
-    let mirror = vault.registry.refreshed(&mut conn).await?;
-    drop(conn);
+    let mirror = mirror(vault, judged, parameters.keyid, now).await?;
     let certificate = mirror.certificate(parameters.keyid).ok_or(Refusal::UnknownDevice)?.clone();
     let covered = Covered {
         method: request.method().as_str(),
@@ -201,7 +218,7 @@ impl FromRequest for Caller {
         let request = request.clone();
         Box::pin(async move {
             let shared = shared(&request)?;
-            let verified = verify(&shared, &request, false).await.map_err(refused(&shared, &request))?;
+            let verified = verify(&shared, &request, false, Judged::Here).await.map_err(refused(&shared, &request))?;
             verified.demand_standing().map_err(refused(&shared, &request))?;
             verified.use_up(&shared.vault).map_err(refused(&shared, &request))
         })
@@ -209,8 +226,8 @@ impl FromRequest for Caller {
 }
 
 /// A request whose signature and digest hold, with its body; its nonce is not used up yet.
-async fn verified(shared: &Shared, request: &HttpRequest, payload: Payload) -> Result<(Verified, Vec<u8>), Refusal> {
-    let verified = verify(shared, request, true).await.map_err(refused(shared, request))?;
+async fn verified(shared: &Shared, request: &HttpRequest, payload: Payload, judged: Judged) -> Result<(Verified, Vec<u8>), Refusal> {
+    let verified = verify(shared, request, true, judged).await.map_err(refused(shared, request))?;
     let bytes = read_body_into(request, payload, MAX_JSON_BYTES, "the body", Vec::new()).await?;
     if verified.content_digest.as_deref() != Some(content_digest(&bytes).as_str()) {
         return Err(refused(shared, request)(Refusal::NotAuthenticated("the body does not have its content-digest".to_owned())));
@@ -230,7 +247,7 @@ impl<T: serde::de::DeserializeOwned + 'static> FromRequest for Signed<T> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let shared = shared(&request)?;
-            let (verified, bytes) = verified(&shared, &request, payload).await?;
+            let (verified, bytes) = verified(&shared, &request, payload, Judged::Here).await?;
             let standing = verified.demand_standing();
             let caller = verified.use_durably(&shared.vault).await.map_err(refused(&shared, &request))?;
             if let Err(refusal) = standing {
@@ -249,7 +266,7 @@ impl<T: serde::de::DeserializeOwned + 'static> FromRequest for ActOf<T> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let shared = shared(&request)?;
-            let (verified, bytes) = verified(&shared, &request, payload).await?;
+            let (verified, bytes) = verified(&shared, &request, payload, Judged::InItsTurn).await?;
             if let Err(refusal) = verified.demand_standing() {
                 let caller = verified.use_durably(&shared.vault).await.map_err(refused(&shared, &request))?;
                 return Err(shared.vault.enter_attempt(&caller, &bytes, refusal).await);

@@ -20,7 +20,7 @@ use crate::store::{Conn, StoreError, devices};
 use crate::vault::Vault;
 
 /// Whose nonce, and which.
-type Key = (Sha256Digest, [u8; 16]);
+pub(crate) type Key = (Sha256Digest, [u8; 16]);
 
 /// Nonces of requests that change nothing, in memory: a replay within this process is refused, and the number held is bounded.
 #[derive(Debug, Default)]
@@ -85,10 +85,9 @@ impl Drop for Nonce {
 }
 
 impl Nonce {
-    /// Writes it down within a turn; false if it was used before. It counts as used once the turn has committed: see [`Self::is_used`].
-    pub async fn write_down(&self, conn: &mut Conn) -> Result<bool, StoreError> {
-        self.tried.store(true, Ordering::Release);
-        self.remember(conn).await
+    /// By what it is known again.
+    pub const fn key(&self) -> Key {
+        (self.keyid, self.value)
     }
 
     async fn remember(&self, conn: &mut Conn) -> Result<bool, StoreError> {
@@ -116,6 +115,16 @@ impl Nonce {
         self.is_used();
         if fresh || self.tried.load(Ordering::Acquire) { Ok(()) } else { Err(Refusal::Replayed) }
     }
+}
+
+/// Writes nonces down within a turn; answers those that were not used before. They count as used once the turn has committed: see
+/// [`Nonce::is_used`].
+pub(crate) async fn write_down(conn: &mut Conn, nonces: &[Arc<Nonce>]) -> Result<HashSet<Key>, StoreError> {
+    let row = |nonce: &Arc<Nonce>| {
+        nonce.tried.store(true, Ordering::Release);
+        (nonce.keyid, nonce.value, nonce.expires)
+    };
+    devices::remember_nonces(conn, &nonces.iter().map(row).collect::<Vec<_>>()).await
 }
 
 /// Lets no answer to an act leave before its nonce is used up, whether or not there was a turn.

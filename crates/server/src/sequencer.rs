@@ -10,12 +10,17 @@ mod change;
 mod collect;
 mod effects;
 pub(crate) mod facts;
+mod known;
+mod receipts;
 pub(crate) mod turn;
+
+pub(crate) use known::Known;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::receipt::Receipt;
 use custodia_core::digest::Blake3Digest;
 use custodia_core::secret::Secret32;
 use tokio::sync::{mpsc, oneshot};
@@ -80,10 +85,19 @@ pub(crate) struct Sent {
 /// What became of a submission.
 #[derive(Debug)]
 pub(crate) enum Entered {
-    /// Every act was accepted; their indexes in order.
-    Accepted(Vec<u64>),
+    /// Every act was accepted; where they stand, in order.
+    Accepted(Vec<Stands>),
     /// A rule refused an act, and the refusal, or an earlier answer to the same intent, stands at the index.
     Refused { rule: String, demands: String, index: u64 },
+}
+
+/// Where an accepted act stands.
+#[derive(Debug)]
+pub(crate) enum Stands {
+    /// Entered in this turn.
+    New(Box<Receipt>),
+    /// Entered before, at this index.
+    Earlier(u64),
 }
 
 struct Submission {

@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 
 pub(crate) use evidence::Range;
 use memory::Memory;
+pub(crate) use reading::{Shown, receipt_of};
 
 use crate::auth::Caller;
 use crate::clock::Clock;
@@ -31,7 +32,7 @@ use crate::nonces::{Nonce, NonceCache, UnderWay};
 use crate::objects::Objects;
 use crate::registry::SharedRegistry;
 use crate::sequencer::facts::Roots;
-use crate::sequencer::{Act, Attachment, Entered, Sequencer, Waiting};
+use crate::sequencer::{Act, Attachment, Entered, Known, Sequencer, Stands, Waiting};
 use crate::store::{Store, cases};
 
 /// The engine.
@@ -47,6 +48,7 @@ pub(crate) struct Vault {
     pub nonces: NonceCache,
     pub under_way: UnderWay,
     pub roots: Roots,
+    pub known: Arc<Known>,
     /// Memory for objects that are being taken in, and given out.
     pub uploads: Memory,
     pub downloads: Memory,
@@ -84,6 +86,7 @@ impl Vault {
             nonces: NonceCache::default(),
             under_way: UnderWay::default(),
             roots: Roots::default(),
+            known: Arc::default(),
             uploads: Memory::new(config.limits.upload_mib),
             downloads: Memory::new(config.limits.download_mib),
             trust_pin: config.trust_pin,
@@ -179,18 +182,24 @@ impl Vault {
     /// Enters acts together or not at all, and uses up the nonce of their request; answers their receipts in order.
     pub async fn enter(&self, nonce: Option<Arc<Nonce>>, acts: Vec<Act>) -> Result<Vec<Receipt>, Refusal> {
         let outcome = self.sequencer.enter(nonce, acts).await?;
-        let mut conn = self.store.read().await?;
         match outcome {
-            Entered::Accepted(indexes) => {
-                let mut receipts = Vec::with_capacity(indexes.len());
-                for index in indexes {
-                    receipts.push(reading::receipt(&mut conn, index, reading::Shown::All).await?);
+            Entered::Accepted(acts) => {
+                let mut receipts = Vec::with_capacity(acts.len());
+                for stands in acts {
+                    receipts.push(match stands {
+                        Stands::New(receipt) => *receipt,
+                        Stands::Earlier(index) => {
+                            let mut conn = self.store.read().await?;
+                            reading::receipt(&mut conn, index, Shown::All).await?
+                        }
+                    });
                 }
                 Ok(receipts)
             }
             Entered::Refused { rule, demands, index } => {
                 // Whoever is refused may not know the case: only the core part is shown.
-                let receipt = reading::receipt(&mut conn, index, reading::Shown::Core).await?;
+                let mut conn = self.store.read().await?;
+                let receipt = reading::receipt(&mut conn, index, Shown::Core).await?;
                 Err(Refusal::Rule { rule, demands, receipt: Some(Box::new(receipt)) })
             }
         }

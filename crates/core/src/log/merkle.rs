@@ -300,6 +300,11 @@ impl Frontier {
         Ok(completed)
     }
 
+    /// Its complete subtrees, the largest first, with their places.
+    pub fn complete(&self) -> impl Iterator<Item = (NodeId, NodeHash)> {
+        Range { start: 0, end: self.size }.nodes().zip(self.nodes.iter().copied())
+    }
+
     /// The number of leaves.
     pub const fn size(&self) -> TreeSize {
         TreeSize(self.size)

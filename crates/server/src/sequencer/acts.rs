@@ -6,6 +6,7 @@ use custodia_core::custody::body::{Body, Disclosure};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Concern;
 use custodia_core::custody::rules;
+use custodia_core::ids::DeviceId;
 
 use super::append::{self, Growing};
 use super::{Act, Attachment, change, effects, facts};
@@ -84,7 +85,33 @@ pub(crate) const fn opens(body: &Body) -> bool {
     matches!(body, Body::Consultation(_) | Body::Disclosure(Disclosure::Export {} | Disclosure::Dossier { .. }))
 }
 
-/// Performs the acts of one submission; answers their indexes.
+/// An opening that is handed in alone: it changes nothing but the log. It is judged before anything is written, so nothing has to be taken back.
+pub(super) fn alone(acts: &[Act]) -> Option<&SignedIntent> {
+    match acts {
+        [Act { intent, attachment: Attachment::None }] if opens(&intent.body) => Some(intent),
+        _ => None,
+    }
+}
+
+/// Performs an opening that was never sent before; answers its index. Its record is still to be written.
+pub(super) async fn perform_opening(vault: &Vault, conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent) -> Result<u64, Failure> {
+    let facts = facts::gather(vault, conn, growing, intent, None).await?;
+    if let Err(rule) = rules::judge(intent, &facts) {
+        return Err(Failure::Rule { act: 0, rule: rule.id.to_owned(), demands: rule.demands.to_owned() });
+    }
+    forget_welcomes(conn, growing, intent, facts.actor.id).await?;
+    Ok(append::accepted(conn, growing, intent, true).await?)
+}
+
+/// Whoever acts in a case has used the Welcomes that led there.
+async fn forget_welcomes(conn: &mut Conn, growing: &Growing, intent: &SignedIntent, actor: DeviceId) -> Result<(), StoreError> {
+    match &intent.group {
+        Some(group) => growing.known.forget_welcomes(conn, intent.case, actor, group.epoch).await,
+        None => Ok(()),
+    }
+}
+
+/// Performs the acts of one submission, and writes their records; answers their indexes.
 pub(super) async fn perform(vault: &Vault, conn: &mut Conn, growing: &mut Growing, acts: &[Act]) -> Result<Vec<u64>, Failure> {
     let mut indexes = Vec::with_capacity(acts.len());
     let mut repeated = 0;
@@ -146,10 +173,10 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
     rules::judge(intent, &facts)?;
     rules::judge_derivation(intent, following.first().map(|next| &next.intent))?;
     let index = append::accepted(conn, growing, intent, opens(&intent.body)).await?;
+    growing.write(conn).await?;
     effects::apply(vault, conn, growing, act, index, &facts, commit).await?;
-    if let Some(group) = &intent.group {
-        crate::store::cases::forget_welcomes(conn, intent.case, facts.actor.id, group.epoch).await?;
-    }
+    growing.known.forget();
+    forget_welcomes(conn, growing, intent, facts.actor.id).await?;
     Ok(index)
 }
 
@@ -160,5 +187,8 @@ async fn registry_act(vault: &Vault, conn: &mut Conn, growing: &mut Growing, int
         RegistryFault::Rule { id, demands } => ActFailure::Rule(BrokenRule { id, demands }),
         RegistryFault::Malformed(message) => ActFailure::Other(Refusal::Malformed(message)),
     })?;
-    append::accepted(conn, growing, intent, false).await.map_err(Into::into)
+    let index = append::accepted(conn, growing, intent, false).await?;
+    growing.write(conn).await?;
+    growing.known.forget();
+    Ok(index)
 }

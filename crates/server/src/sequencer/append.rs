@@ -9,10 +9,11 @@ use custodia_core::ids::CaseId;
 use custodia_core::log::merkle::{Frontier, NodeHash, NodeId, TreeSize, leaf_hash};
 use custodia_core::time::LogTime;
 
+use super::known::Known;
 use crate::error::Refusal;
 use crate::keys;
 use crate::registry::Mirror;
-use crate::store::log::{self, NewRecord};
+use crate::store::log::{self, IntentKey, NewRecord};
 use crate::store::{Conn, StoreError, refusals};
 use crate::vault::Vault;
 
@@ -33,9 +34,33 @@ pub(super) struct Growing {
     pub start: TreeSize,
     /// Nodes that became complete in this turn; stored before its root is read back.
     pub nodes: Vec<(NodeId, NodeHash)>,
+    /// The records of this turn, in order.
+    pub records: Vec<Arc<NewRecord>>,
+    /// How many of them are written.
+    written: usize,
+    pub known: Arc<Known>,
 }
 
-/// Appends an accepted act; answers its index.
+impl Growing {
+    pub const fn new(frontier: Frontier, time: LogTime, mirror: Arc<Mirror>, known: Arc<Known>) -> Self {
+        let start = frontier.size();
+        Self { frontier, time, mirror, start, nodes: Vec::new(), records: Vec::new(), written: 0, known }
+    }
+
+    /// Whether an intent was entered in this turn.
+    pub fn holds(&self, (signer, intent): IntentKey) -> bool {
+        self.records.iter().any(|new| new.signer == signer && new.intent == intent)
+    }
+
+    /// Writes the records that are not written yet.
+    pub async fn write(&mut self, conn: &mut Conn) -> Result<(), StoreError> {
+        log::insert_records(conn, &self.records[self.written..]).await?;
+        self.written = self.records.len();
+        Ok(())
+    }
+}
+
+/// Appends an accepted act, to be written by [`Growing::write`]; answers its index.
 pub(super) async fn accepted(conn: &mut Conn, growing: &mut Growing, intent: &SignedIntent, opens: bool) -> Result<u64, Refusal> {
     append(conn, growing, intent, (Outcome::Accepted, 1), opens).await
 }
@@ -54,7 +79,9 @@ pub(super) async fn refusal(
         refusals::count_refusal(conn, intent.signer(), growing.time, rule, intent.text()).await?;
         return Ok(None);
     }
-    append(conn, growing, intent, (refused_by(rule)?, 1), false).await.map(Some)
+    let index = append(conn, growing, intent, (refused_by(rule)?, 1), false).await?;
+    growing.write(conn).await?;
+    Ok(Some(index))
 }
 
 /// Appends one record for each device whose refusals were counted for an hour.
@@ -66,7 +93,7 @@ pub(super) async fn counted_refusals(conn: &mut Conn, growing: &mut Growing) -> 
         let intent = intent.ok_or(StoreError::Corrupt("a counted refusal"))?;
         append(conn, growing, &intent, (refused_by(&counted.rule)?, counted.attempts), false).await?;
     }
-    Ok(())
+    Ok(growing.write(conn).await?)
 }
 
 fn refused_by(rule: &str) -> Result<Outcome, Refusal> {
@@ -82,7 +109,7 @@ async fn append(
 ) -> Result<u64, Refusal> {
     let index = growing.frontier.size().get();
     let accepted = outcome == Outcome::Accepted;
-    let heads = log::heads(conn, intent.case, intent.exhibit).await?;
+    let heads = growing.known.heads(conn, intent.case, intent.exhibit).await?;
     let no_random = |_| Refusal::Unavailable("the system gives no random bytes".to_owned());
     let salt = || keys::random::<32>().map(Salt).map_err(no_random);
     let record = Record {
@@ -91,18 +118,20 @@ async fn append(
         exhibit: intent.exhibit.map(|id| Place::after(id, heads.exhibit)),
         salts: [salt()?, salt()?, salt()?],
     };
-    let new = NewRecord {
-        record: &record,
+    let commitment = record.commitment();
+    let leaf = leaf_hash(&commitment.entry());
+    let nodes = growing.frontier.append(leaf).map_err(|_| Refusal::Unavailable("the log is full".to_owned()))?;
+    growing.nodes.extend(nodes);
+    growing.known.appended(&record, commitment);
+    growing.records.push(Arc::new(NewRecord {
+        record,
+        commitment,
         kind: intent.kind().as_str(),
         signer: intent.signer(),
         intent: intent.id,
         intent_digest: intent.digest(),
         opens,
-    };
-    log::insert_record(conn, &new).await?;
-    let leaf = leaf_hash(&record.commitment().entry());
-    let nodes = growing.frontier.append(leaf).map_err(|_| Refusal::Unavailable("the log is full".to_owned()))?;
-    growing.nodes.extend(nodes);
+    }));
     let changes_registry = accepted && intent.kind().concern() == Concern::Registry;
     if intent.case == CaseId::REGISTRY && !changes_registry {
         Arc::make_mut(&mut growing.mirror).pass_over();

@@ -17,7 +17,7 @@ use custodia_core::log::merkle::{RootHash, TreeSize};
 use super::append::Growing;
 use super::turn::read_frontier;
 use crate::error::Refusal;
-use crate::store::{Conn, StoreError, cases, exhibits, log};
+use crate::store::{Conn, StoreError, exhibits};
 use crate::vault::Vault;
 
 /// Roots of this log at earlier sizes. They never change, and a turn that finds another log enters nothing.
@@ -74,16 +74,21 @@ pub(super) async fn gather<'a>(
 ) -> Result<Facts<'a>, Refusal> {
     let log = log_facts(vault, conn, growing, intent).await?;
     let (actor, _) = growing.mirror.device_facts(intent.signer(), growing.time).ok_or(Refusal::UnknownDevice)?;
-    let case = case_facts(conn, intent, actor.id).await?;
+    let case = case_facts(conn, growing, intent, actor.id).await?;
     let exhibit = exhibit_facts(conn, growing, intent, &actor).await?;
-    let parent = parent_facts(conn, intent, actor.id).await?;
+    let parent = parent_facts(conn, growing, intent, actor.id).await?;
     Ok(Facts { log, actor, case, parent, exhibit, change })
 }
 
-async fn parent_facts(conn: &mut Conn, intent: &SignedIntent, actor: DeviceId) -> Result<Option<Membership>, StoreError> {
+async fn parent_facts(
+    conn: &mut Conn,
+    growing: &Growing,
+    intent: &SignedIntent,
+    actor: DeviceId,
+) -> Result<Option<Membership>, StoreError> {
     let Body::CaseCreate(body) = &intent.body else { return Ok(None) };
     let Some(parent) = body.parent else { return Ok(None) };
-    let member = cases::member(conn, parent, actor).await?;
+    let member = growing.known.member(conn, parent, actor).await?;
     Ok(member.map(|member| Membership { first_ring: member.first_ring, left: member.left.is_some() }))
 }
 
@@ -117,14 +122,15 @@ async fn proposal(conn: &mut Conn, growing: &Growing, exhibit: ExhibitId) -> Res
     }))
 }
 
-async fn case_facts(conn: &mut Conn, intent: &SignedIntent, actor: DeviceId) -> Result<Option<CaseFacts>, StoreError> {
-    let Some(case) = cases::case(conn, intent.case).await? else { return Ok(None) };
-    let member = cases::member(conn, intent.case, actor).await?;
+async fn case_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent, actor: DeviceId) -> Result<Option<CaseFacts>, StoreError> {
+    let known = &growing.known;
+    let Some(case) = known.case(conn, intent.case).await? else { return Ok(None) };
+    let member = known.member(conn, intent.case, actor).await?;
     let actor = member.map(|member| Membership { first_ring: member.first_ring, left: member.left.is_some() });
     let epoch_stands = match &intent.group {
         None => true,
         Some(seen) => {
-            let transcript = cases::transcript(conn, intent.case, seen.epoch).await?;
+            let transcript = known.transcript(conn, intent.case, seen.epoch).await?;
             seen.id.0 == GroupId::first(intent.case).to_bytes() && transcript.as_ref() == Some(&seen.transcript.0)
         }
     };
@@ -138,15 +144,15 @@ async fn exhibit_facts(
     actor: &DeviceFacts,
 ) -> Result<Option<ExhibitFacts>, StoreError> {
     let Some(id) = intent.exhibit else { return Ok(None) };
-    let Some(exhibit) = exhibits::exhibit(conn, id).await? else { return Ok(None) };
+    let Some(exhibit) = growing.known.exhibit(conn, id).await? else { return Ok(None) };
     let chain_seen_stands = match intent.chain_seen {
-        Some(seen) => log::exhibit_chain_at(conn, id, seen.seq).await? == Some(seen.commitment),
+        Some(seen) => growing.known.chain_place(conn, id, seen.seq).await? == Some(seen.commitment),
         None => false,
     };
     let recipient = match &intent.body {
         Body::Disclosure(Disclosure::Grant { device, .. }) => match growing.mirror.device_facts(*device, growing.time) {
             Some((facts, _)) => {
-                let member = cases::member(conn, exhibit.case, facts.id).await?;
+                let member = growing.known.member(conn, exhibit.case, facts.id).await?;
                 Some((facts, member.is_some_and(|member| member.left.is_none())))
             }
             None => None,
@@ -168,7 +174,7 @@ async fn exhibit_facts(
         ring_version: exhibit.ring_version,
         originator: office(&exhibit.originator)?,
         chain_seen_stands,
-        granted: cases::is_granted(conn, id, actor.id).await?,
+        granted: growing.known.is_granted(conn, id, actor.id).await?,
         consent_judicial: exhibit.consent_judicial,
         consent_onward: exhibit.consent_onward,
         recipient,

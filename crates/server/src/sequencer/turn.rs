@@ -1,14 +1,19 @@
 //! One turn: from the lock on the head to the flushed head file.
 
+use std::sync::Arc;
+
+use custodia_core::custody::intent::SignedIntent;
 use custodia_core::log::merkle::{Frontier, RootHash, TreeSize};
 use custodia_failpoint::fail_point;
 
 use super::acts::{self, Failure};
 use super::append::Growing;
+use super::receipts::Receipts;
 use super::{Act, Entered, Sent};
 use crate::error::Refusal;
 use crate::head_file::HeadFile;
-use crate::store::log::{self, Head};
+use crate::nonces;
+use crate::store::log::{self, Head, IntentKey};
 use crate::store::tree::{self, Nodes};
 use crate::store::{Conn, StoreError, devices};
 use crate::vault::Vault;
@@ -79,36 +84,46 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Sent>) -> Result<Vec<Re
     if (start.size, start.root) != (head_file.seen().size, head_file.seen().root) {
         compare(write.conn(), &start, &head_file).await?;
     }
-    let mirror = vault.registry.refreshed(write.conn()).await?;
-    let frontier = read_frontier(write.conn(), start.size).await?;
+    let known = vault.known.begin(&start);
+    let (mirror, frontier) = match known {
+        Some(frontier) => (vault.registry.current(), frontier),
+        None => (vault.registry.refreshed(write.conn()).await?, read_frontier(write.conn(), start.size).await?),
+    };
     if frontier.root() != start.root {
         return Err(Stop::Root);
     }
     fail_point!("server.turn.begun");
-    let mut growing = Growing { frontier, time: vault.clock.now().max(start.time), mirror, start: start.size, nodes: Vec::new() };
+    let before = frontier.clone();
+    let mut growing = Growing::new(frontier, vault.clock.now().max(start.time), mirror, Arc::clone(&vault.known));
     vault.roots.learn(start.size, start.root);
 
     // Whoever submits something has told this server when its clock is wrong. With nobody there, the clock alone moves the log's time by no
     // more than a day: a turn that somebody asks for enters what waits.
     let ahead = growing.time.millis().saturating_sub(start.time.millis());
-    if !submissions.is_empty() || ahead <= MOST_ALONE {
+    if (!submissions.is_empty() || ahead <= MOST_ALONE) && vault.known.is_untidy(growing.time) {
         super::append::counted_refusals(write.conn(), &mut growing).await.map_err(Stop::Counted)?;
-    }
-    let mut outcomes = Vec::with_capacity(submissions.len());
-    let mut nonces = Vec::new();
-    for Sent { acts, nonce } in submissions {
-        let fresh = match &nonce {
-            Some(nonce) => nonce.write_down(write.conn()).await?,
-            None => true,
-        };
-        nonces.extend(nonce);
-        outcomes.push(if fresh { enter(vault, &mut write, &mut growing, &acts).await? } else { Err(Refusal::Replayed) });
-    }
-    if !nonces.is_empty() {
         devices::forget_nonces(write.conn(), growing.time.seconds()).await?;
     }
+    let nonces: Vec<_> = submissions.iter().filter_map(|sent| sent.nonce.clone()).collect();
+    let fresh = nonces::write_down(write.conn(), &nonces).await?;
+    let openings: Vec<_> = submissions.iter().filter_map(|sent| acts::alone(&sent.acts)).map(key_of).collect();
+    let earlier = log::earlier_of(write.conn(), &openings).await?;
+    let mut outcomes = Vec::with_capacity(submissions.len());
+    for Sent { acts, nonce } in submissions {
+        if nonce.is_some_and(|nonce| !fresh.contains(&nonce.key())) {
+            outcomes.push(Err(Refusal::Replayed));
+            continue;
+        }
+        let opening = acts::alone(&acts).filter(|intent| !earlier.contains_key(&key_of(intent)) && !growing.holds(key_of(intent)));
+        outcomes.push(match opening {
+            Some(intent) => enter_opening(vault, &mut write, &mut growing, intent).await?,
+            None => enter(vault, &mut write, &mut growing, &acts).await?,
+        });
+    }
+    growing.write(write.conn()).await?;
 
     let end = Head { size: growing.frontier.size(), root: growing.frontier.root(), time: growing.time };
+    let mut checkpoint = String::new();
     if end.size > start.size {
         tree::insert_nodes(write.conn(), &growing.nodes).await?;
         let read_back = read_frontier(write.conn(), end.size).await?;
@@ -118,29 +133,60 @@ pub(super) async fn take(vault: &Vault, submissions: Vec<Sent>) -> Result<Vec<Re
         if !log::swap_head(write.conn(), start.size, &end).await? {
             return Err(Stop::Swapped);
         }
-        let checkpoint = vault.signer.sign(end.size, end.root).map_err(|_| Stop::Internal("a checkpoint cannot be signed"))?;
-        log::insert_checkpoint(write.conn(), end.size, checkpoint.note().as_str()).await?;
+        let signed = vault.signer.sign(end.size, end.root).map_err(|_| Stop::Internal("a checkpoint cannot be signed"))?;
+        checkpoint = signed.note().as_str().to_owned();
+        log::insert_checkpoint(write.conn(), end.size, &checkpoint).await?;
         fail_point!("server.turn.signed");
         write.commit().await?;
         fail_point!("server.turn.committed");
         remember(&mut head_file, end.size, end.root)?;
         fail_point!("server.turn.done");
-        vault.registry.offer(growing.mirror);
+        vault.registry.offer(Arc::clone(&growing.mirror));
+        vault.known.end(end, growing.frontier.clone());
     } else {
         // No record, though a refusal may have been counted, and nonces were used.
         write.commit().await?;
         if end.size > head_file.seen().size {
             remember(&mut head_file, end.size, end.root)?;
         }
+        vault.known.end(start, growing.frontier.clone());
     }
     for nonce in nonces {
         nonce.is_used();
     }
-    Ok(outcomes)
+    let receipts = Receipts::new(&before, &growing, checkpoint);
+    let answer = |done| match done {
+        Done::Accepted(indexes) => Entered::Accepted(indexes.into_iter().map(|index| receipts.of(&growing, index)).collect()),
+        Done::Refused { rule, demands, index } => Entered::Refused { rule, demands, index },
+    };
+    Ok(outcomes.into_iter().map(|outcome| outcome.map(answer)).collect())
 }
 
 fn remember(file: &mut HeadFile, size: TreeSize, root: RootHash) -> Result<(), Stop> {
     file.remember(size, root).map_err(|source| Stop::HeadFile { path: file.path().to_owned(), source })
+}
+
+/// What became of a submission, before its turn ended.
+enum Done {
+    Accepted(Vec<u64>),
+    Refused { rule: String, demands: String, index: u64 },
+}
+
+fn key_of(intent: &SignedIntent) -> IntentKey {
+    (intent.signer(), intent.id)
+}
+
+/// Enters an opening that was never sent before.
+async fn enter_opening(
+    vault: &Vault,
+    write: &mut crate::store::Write<'_>,
+    growing: &mut Growing,
+    intent: &SignedIntent,
+) -> Result<Result<Done, Refusal>, Stop> {
+    match acts::perform_opening(vault, write.conn(), growing, intent).await {
+        Ok(index) => Ok(Ok(Done::Accepted(vec![index]))),
+        Err(failure) => not_performed(vault, write, growing, intent, failure).await,
+    }
 }
 
 /// Enters one submission within a part of the transaction, so that its failure takes back nothing else.
@@ -149,41 +195,61 @@ async fn enter(
     write: &mut crate::store::Write<'_>,
     growing: &mut Growing,
     acts: &[Act],
-) -> Result<Result<Entered, Refusal>, Stop> {
+) -> Result<Result<Done, Refusal>, Stop> {
+    growing.write(write.conn()).await?;
     let before = growing.clone();
     let mut part = write.part().await?;
     let failure = match acts::perform(vault, &mut part, growing, acts).await {
         Ok(indexes) => {
             part.commit().await.map_err(StoreError::from)?;
-            return Ok(Ok(Entered::Accepted(indexes)));
+            return Ok(Ok(Done::Accepted(indexes)));
         }
         Err(failure) => failure,
     };
     part.rollback().await.map_err(StoreError::from)?;
+    take_back(growing, before);
+    let refused = match &failure {
+        Failure::Rule { act, .. } => &acts[*act].intent,
+        Failure::Earlier { .. } | Failure::Other(_) => &acts[0].intent,
+    };
+    not_performed(vault, write, growing, refused, failure).await
+}
+
+fn take_back(growing: &mut Growing, before: Growing) {
     *growing = before;
-    match failure {
-        Failure::Other(refusal) => Ok(Err(refusal)),
-        Failure::Earlier { index, rule, demands } => Ok(Ok(Entered::Refused { rule, demands, index })),
-        Failure::Rule { act, rule, demands } => {
-            let before = growing.clone();
-            let mut part = write.part().await?;
-            let refused = acts[act].intent.clone();
-            match super::append::refusal(vault, &mut part, growing, &refused, &rule).await {
-                Ok(None) => {
-                    part.commit().await.map_err(StoreError::from)?;
-                    Ok(Err(Refusal::TooMany("this device had too many acts refused within the hour; this one is counted")))
-                }
-                Ok(Some(index)) => {
-                    part.commit().await.map_err(StoreError::from)?;
-                    tracing::info!(rule, log.index = index, device.certificate = %refused.signer(), "an act was refused");
-                    Ok(Ok(Entered::Refused { rule, demands, index }))
-                }
-                Err(refusal) => {
-                    part.rollback().await.map_err(StoreError::from)?;
-                    *growing = before;
-                    Ok(Err(refusal))
-                }
-            }
+    growing.known.forget();
+}
+
+/// Answers for what was not performed; a refusal by a rule is entered.
+async fn not_performed(
+    vault: &Vault,
+    write: &mut crate::store::Write<'_>,
+    growing: &mut Growing,
+    refused: &SignedIntent,
+    failure: Failure,
+) -> Result<Result<Done, Refusal>, Stop> {
+    let (rule, demands) = match failure {
+        Failure::Other(refusal) => return Ok(Err(refusal)),
+        Failure::Earlier { index, rule, demands } => return Ok(Ok(Done::Refused { rule, demands, index })),
+        Failure::Rule { rule, demands, .. } => (rule, demands),
+    };
+    growing.write(write.conn()).await?;
+    let before = growing.clone();
+    let mut part = write.part().await?;
+    match super::append::refusal(vault, &mut part, growing, refused, &rule).await {
+        Ok(None) => {
+            part.commit().await.map_err(StoreError::from)?;
+            Ok(Err(Refusal::TooMany("this device had too many acts refused within the hour; this one is counted")))
+        }
+        Ok(Some(index)) => {
+            part.commit().await.map_err(StoreError::from)?;
+            tracing::info!(rule, log.index = index, device.certificate = %refused.signer(), "an act was refused");
+            Ok(Ok(Done::Refused { rule, demands, index }))
+        }
+        Err(refusal) => {
+            part.rollback().await.map_err(StoreError::from)?;
+            take_back(growing, before);
+            Ok(Err(refusal))
         }
     }
 }

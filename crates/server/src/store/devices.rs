@@ -1,8 +1,10 @@
 //! What the server keeps for single devices: nonces of their requests, and key packages by which others add them.
 
+use std::collections::HashSet;
+
 use custodia_core::digest::Sha256Digest;
 
-use super::sql::sql;
+use super::sql::{in_parts, sql, sql_groups};
 use super::{Conn, StoreError};
 
 /// Remembers a nonce; false if it was used before.
@@ -14,6 +16,25 @@ pub(crate) async fn remember_nonce(conn: &mut Conn, keyid: Sha256Digest, nonce: 
         .run(conn)
         .await?;
     Ok(added == 1)
+}
+
+/// A nonce, whose it is, and the second after which a request with it is too old anyway.
+pub(crate) type NonceRow = (Sha256Digest, [u8; 16], u64);
+
+/// Remembers nonces, no two of them the same; answers those that were not used before.
+pub(crate) async fn remember_nonces(conn: &mut Conn, nonces: &[NonceRow]) -> Result<HashSet<(Sha256Digest, [u8; 16])>, StoreError> {
+    let mut fresh = HashSet::with_capacity(nonces.len());
+    for part in in_parts(nonces) {
+        let tail = " ON CONFLICT DO NOTHING RETURNING keyid, nonce";
+        let mut statement = sql_groups("INSERT INTO nonces (keyid, nonce, expires) VALUES ", 3, part.len(), tail);
+        for (keyid, nonce, expires) in part {
+            statement = statement.bytes(keyid.as_bytes()).bytes(nonce).number(*expires);
+        }
+        for mut row in statement.rows(conn).await? {
+            fresh.insert((row.sha256()?, row.array()?));
+        }
+    }
+    Ok(fresh)
 }
 
 /// Forgets nonces of requests that would be refused for their age anyway.

@@ -167,12 +167,33 @@ pub(crate) async fn exhibits_of(conn: &mut Conn, case: CaseId) -> Result<Vec<Exh
     rows.into_iter().map(exhibit_of).collect()
 }
 
-/// Names of the segment objects in order.
-pub(crate) async fn names(conn: &mut Conn, exhibit: ExhibitId) -> Result<Vec<Blake3Digest>, StoreError> {
-    let row = sql("SELECT names FROM exhibits WHERE exhibit_id = $1").bytes(exhibit.as_bytes()).row(conn).await?;
-    let bytes = row.map_or(Ok(Vec::new()), |mut row| row.bytes())?;
+/// What an opening gives out.
+pub(crate) struct Openable {
+    pub manifest_object: Blake3Digest,
+    pub share_commitment: Sha256Digest,
+    /// None once it is erased.
+    pub share: Option<WrappedShare>,
+    /// Names of the segment objects in order.
+    pub names: Vec<Blake3Digest>,
+}
+
+/// What an opening of an exhibit gives out.
+pub(crate) async fn openable(conn: &mut Conn, exhibit: ExhibitId) -> Result<Option<Openable>, StoreError> {
+    let statement = sql("SELECT manifest_object, share_commitment, kek, share, names FROM exhibits WHERE exhibit_id = $1");
+    let Some(mut row) = statement.bytes(exhibit.as_bytes()).row(conn).await? else { return Ok(None) };
+    let (manifest_object, share_commitment) = (row.blake3()?, row.sha256()?);
+    let share = row.bytes_or_null()?.zip(row.bytes_or_null()?).map(|(kek, wrap)| WrappedShare { kek, wrap });
+    let bytes = row.bytes()?;
     let (names, rest) = bytes.as_chunks::<32>();
-    if rest.is_empty() { Ok(names.iter().map(|name| Blake3Digest::from_bytes(*name)).collect()) } else { Err(StoreError::Corrupt("names")) }
+    if !rest.is_empty() {
+        return Err(StoreError::Corrupt("names"));
+    }
+    Ok(Some(Openable {
+        manifest_object,
+        share_commitment,
+        share,
+        names: names.iter().map(|name| Blake3Digest::from_bytes(*name)).collect(),
+    }))
 }
 
 /// Changes the state of an exhibit, if it is in the first one.

@@ -1,12 +1,15 @@
 //! The log's rows: head, checkpoints, records, chains. Its tree's are in `tree`.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use custodia_core::custody::record::{ChainHead, ChainSeq, Commitment, Part, PartCommitment, Place, Record, Salt};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 use custodia_core::log::merkle::{RootHash, TreeSize};
 use custodia_core::time::LogTime;
 
-use super::sql::{Fields, sql};
+use super::sql::{Fields, Sql, in_parts, sql, sql_groups};
 use super::{Conn, Store, StoreError};
 
 /// Where the log stands.
@@ -88,8 +91,10 @@ fn sized_note(mut row: Fields) -> Result<(TreeSize, String), StoreError> {
 }
 
 /// A record as it is stored, and what is looked for in it.
-pub(crate) struct NewRecord<'a> {
-    pub record: &'a Record,
+#[derive(Debug)]
+pub(crate) struct NewRecord {
+    pub record: Record,
+    pub commitment: Commitment,
     pub kind: &'static str,
     pub signer: Sha256Digest,
     pub intent: IntentId,
@@ -98,69 +103,107 @@ pub(crate) struct NewRecord<'a> {
     pub opens: bool,
 }
 
-/// Stores a record and moves its chains' heads.
-pub(crate) async fn insert_record(conn: &mut Conn, new: &NewRecord<'_>) -> Result<(), StoreError> {
+/// Stores records, in the order of their indexes, and lets their chains end in them.
+pub(crate) async fn insert_records(conn: &mut Conn, new: &[Arc<NewRecord>]) -> Result<(), StoreError> {
+    for part in in_parts(new) {
+        let mut statement = sql_groups(
+            "INSERT INTO records (idx, time, kind, rule, signer, intent_id, intent_digest, case_id, case_seq, exhibit_id, exhibit_seq, \
+             opens, core, core_salt, case_salt, exhibit_salt, case_previous, exhibit_previous, c_core, commitment) VALUES ",
+            20,
+            part.len(),
+            "",
+        );
+        for new in part {
+            statement = bind_record(statement, new);
+        }
+        statement.run(conn).await?;
+    }
+    move_chains(conn, new).await
+}
+
+fn bind_record(statement: Sql, new: &NewRecord) -> Sql {
     use custodia_core::custody::record::Outcome;
-    let record = new.record;
+    let record = &new.record;
     let rule = match &record.core.outcome {
         Outcome::Accepted => "",
         Outcome::Refused(rule) => rule.as_str(),
     };
     let previous = |commitment: Option<Commitment>| commitment.map(|commitment| *commitment.0.as_bytes());
-    let commitment = record.commitment();
-    sql(
-        "INSERT INTO records (idx, time, kind, rule, signer, intent_id, intent_digest, case_id, case_seq, exhibit_id, exhibit_seq, opens, \
-         core, core_salt, case_salt, exhibit_salt, case_previous, exhibit_previous, c_core, commitment) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
-    )
-    .number(record.core.index)
-    .number(record.core.time.millis())
-    .text(new.kind)
-    .text(rule)
-    .bytes(new.signer.as_bytes())
-    .bytes(new.intent.as_bytes())
-    .bytes(new.intent_digest.as_bytes())
-    .bytes(record.case.chain.as_bytes())
-    .number(record.case.seq.0)
-    .bytes_or_null(record.exhibit.map(|place| *place.chain.as_bytes()))
-    .number_or_null(record.exhibit.map(|place| place.seq.0))
-    .flag(new.opens)
-    .bytes(record.core.to_bytes())
-    .bytes(record.salt(Part::Core).0)
-    .bytes(record.salt(Part::Case).0)
-    .bytes(record.salt(Part::Exhibit).0)
-    .bytes_or_null(previous(record.case.previous))
-    .bytes_or_null(record.exhibit.and_then(|place| previous(place.previous)))
-    .bytes(record.part_commitment(Part::Core).0.as_bytes())
-    .bytes(commitment.0.as_bytes())
-    .run(conn)
-    .await?;
-    move_chains(conn, record, commitment).await
+    statement
+        .number(record.core.index)
+        .number(record.core.time.millis())
+        .text(new.kind)
+        .text(rule)
+        .bytes(new.signer.as_bytes())
+        .bytes(new.intent.as_bytes())
+        .bytes(new.intent_digest.as_bytes())
+        .bytes(record.case.chain.as_bytes())
+        .number(record.case.seq.0)
+        .bytes_or_null(record.exhibit.map(|place| *place.chain.as_bytes()))
+        .number_or_null(record.exhibit.map(|place| place.seq.0))
+        .flag(new.opens)
+        .bytes(record.core.to_bytes())
+        .bytes(record.salt(Part::Core).0)
+        .bytes(record.salt(Part::Case).0)
+        .bytes(record.salt(Part::Exhibit).0)
+        .bytes_or_null(previous(record.case.previous))
+        .bytes_or_null(record.exhibit.and_then(|place| previous(place.previous)))
+        .bytes(record.part_commitment(Part::Core).0.as_bytes())
+        .bytes(new.commitment.0.as_bytes())
 }
 
 const CASE_CHAIN: u64 = 0;
 const EXHIBIT_CHAIN: u64 = 1;
 
 macro_rules! move_chains {
-    ($rows:literal) => {
+    ($before:literal) => {
         concat!(
-            "INSERT INTO chains (kind, id, seq, commitment) VALUES ",
-            $rows,
-            " ON CONFLICT (kind, id) DO UPDATE SET seq = excluded.seq, commitment = excluded.commitment WHERE chains.seq + 1 = excluded.seq"
+            " ON CONFLICT (kind, id) DO UPDATE SET seq = excluded.seq, commitment = excluded.commitment WHERE chains.seq + ",
+            $before,
+            " = excluded.seq"
         )
     };
 }
 
-/// Lets the chains of a record end in it; each must have ended just before.
-async fn move_chains(conn: &mut Conn, record: &Record, commitment: Commitment) -> Result<(), StoreError> {
-    let text = if record.exhibit.is_some() { move_chains!("($1, $2, $3, $4), ($5, $6, $7, $8)") } else { move_chains!("($1, $2, $3, $4)") };
-    let mut statement = sql(text);
-    statement = statement.number(CASE_CHAIN).bytes(record.case.chain.as_bytes()).number(record.case.seq.0).bytes(commitment.0.as_bytes());
-    if let Some(place) = record.exhibit {
-        statement = statement.number(EXHIBIT_CHAIN).bytes(place.chain.as_bytes()).number(place.seq.0).bytes(commitment.0.as_bytes());
+/// A chain that grew by so many records, and where it ends now.
+struct Moved {
+    chain: (u64, [u8; 16]),
+    by: u64,
+    to: ChainHead,
+}
+
+/// Lets each chain end in the last of the records that stand in it; it must have ended just before the first of them.
+async fn move_chains(conn: &mut Conn, new: &[Arc<NewRecord>]) -> Result<(), StoreError> {
+    let mut chains: BTreeMap<(u64, [u8; 16]), (u64, ChainHead)> = BTreeMap::new();
+    for new in new {
+        let case = (CASE_CHAIN, *new.record.case.chain.as_bytes(), new.record.case.seq);
+        let exhibit = new.record.exhibit.map(|place| (EXHIBIT_CHAIN, *place.chain.as_bytes(), place.seq));
+        for (kind, id, seq) in [Some(case), exhibit].into_iter().flatten() {
+            let to = ChainHead { seq, commitment: new.commitment };
+            chains.entry((kind, id)).and_modify(|moved| *moved = (moved.0 + 1, to)).or_insert((1, to));
+        }
     }
-    let moved = statement.run(conn).await?;
-    if moved == 1 + u64::from(record.exhibit.is_some()) {
+    let moved = chains.into_iter().map(|(chain, (by, to))| Moved { chain, by, to });
+    let (by_one, further): (Vec<_>, Vec<_>) = moved.partition(|moved| moved.by == 1);
+    for part in in_parts(&by_one) {
+        run_moves(conn, part, sql_groups(INSERT_CHAINS, 4, part.len(), move_chains!("1")), None).await?;
+    }
+    for moved in &further {
+        run_moves(conn, core::slice::from_ref(moved), sql_groups(INSERT_CHAINS, 4, 1, move_chains!("$5")), Some(moved.by)).await?;
+    }
+    Ok(())
+}
+
+const INSERT_CHAINS: &str = "INSERT INTO chains (kind, id, seq, commitment) VALUES ";
+
+async fn run_moves(conn: &mut Conn, moves: &[Moved], mut statement: Sql, by: Option<u64>) -> Result<(), StoreError> {
+    for Moved { chain: (kind, id), to, .. } in moves {
+        statement = statement.number(*kind).bytes(id).number(to.seq.0).bytes(to.commitment.0.as_bytes());
+    }
+    if let Some(by) = by {
+        statement = statement.number(by);
+    }
+    if statement.run(conn).await? == moves.len() as u64 {
         Ok(())
     } else {
         Err(StoreError::Corrupt("a chain that does not end where its last record stands"))
@@ -227,6 +270,9 @@ pub(crate) async fn first_time_from(conn: &mut Conn, case: CaseId, index: u64) -
     row.row(conn).await?.map(|mut row| time_of(row.number()?)).transpose()
 }
 
+/// By what an intent is known again: who signed it, and its id.
+pub(crate) type IntentKey = (Sha256Digest, IntentId);
+
 /// What an intent that was sent before led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Earlier {
@@ -243,11 +289,29 @@ pub(crate) async fn earlier(conn: &mut Conn, signer: Sha256Digest, intent: Inten
         .bytes(intent.as_bytes())
         .row(conn)
         .await?;
-    row.map(|mut row| {
-        let (index, intent_digest, rule) = (row.number()?, row.sha256()?, row.text()?);
-        Ok(Earlier { index, intent_digest, rule: (!rule.is_empty()).then_some(rule) })
-    })
-    .transpose()
+    row.map(earlier_in).transpose()
+}
+
+/// Looks for intents by signer and id; those that were never sent are left out.
+pub(crate) async fn earlier_of(conn: &mut Conn, wanted: &[IntentKey]) -> Result<HashMap<IntentKey, Earlier>, StoreError> {
+    let mut found = HashMap::new();
+    for part in in_parts(wanted) {
+        let head = "SELECT signer, intent_id, idx, intent_digest, rule FROM records WHERE (signer, intent_id) IN (VALUES ";
+        let mut statement = sql_groups(head, 2, part.len(), ")");
+        for (signer, intent) in part {
+            statement = statement.bytes(signer.as_bytes()).bytes(intent.as_bytes());
+        }
+        for mut row in statement.rows(conn).await? {
+            let key = (row.sha256()?, IntentId::from_bytes(row.array()?));
+            found.insert(key, earlier_in(row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn earlier_in(mut row: Fields) -> Result<Earlier, StoreError> {
+    let (index, intent_digest, rule) = (row.number()?, row.sha256()?, row.text()?);
+    Ok(Earlier { index, intent_digest, rule: (!rule.is_empty()).then_some(rule) })
 }
 
 /// Whether the device may read an exhibit's objects: an accepted opening of its own stands in the log.
@@ -269,6 +333,22 @@ pub(crate) struct StoredRecord {
     pub exhibit: Option<Place<ExhibitId>>,
     pub exhibit_salt: Salt,
     pub commitment: Commitment,
+}
+
+impl From<&NewRecord> for StoredRecord {
+    fn from(new: &NewRecord) -> Self {
+        let record = &new.record;
+        Self {
+            index: record.core.index,
+            core: Some((record.core.to_bytes(), record.salt(Part::Core).clone())),
+            c_core: record.part_commitment(Part::Core),
+            case: record.case,
+            case_salt: record.salt(Part::Case).clone(),
+            exhibit: record.exhibit,
+            exhibit_salt: record.salt(Part::Exhibit).clone(),
+            commitment: new.commitment,
+        }
+    }
 }
 
 macro_rules! select_records {

@@ -48,6 +48,27 @@ pub(super) fn sql(text: &'static str) -> Sql {
     Sql { query: sqlx::query(text), too_large: false }
 }
 
+/// Begins a statement that has `count` groups of `columns` parameters between its two ends: `($1, $2), ($3, $4)` for two groups of two.
+pub(super) fn sql_groups(head: &'static str, columns: usize, count: usize, tail: &'static str) -> Sql {
+    let mut text = head.to_owned();
+    for group in 0..count {
+        let places: Vec<String> = (1..=columns).map(|column| format!("${}", group * columns + column)).collect();
+        text.push_str(if group == 0 { "(" } else { ", (" });
+        text.push_str(&places.join(", "));
+        text.push(')');
+    }
+    text.push_str(tail);
+    // Both ends are constants, and between them stand places alone.
+    Sql { query: sqlx::query(sqlx::AssertSqlSafe(text)), too_large: false }
+}
+
+/// Cuts a list into parts of 32, 8 and 1, so that statements over them have few texts and stay prepared.
+pub(super) fn in_parts<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    let (large, rest) = items.as_chunks::<32>();
+    let (small, rest) = rest.as_chunks::<8>();
+    large.iter().map(|part| &part[..]).chain(small.iter().map(|part| &part[..])).chain(rest.chunks(1))
+}
+
 impl Sql {
     /// Binds bytes.
     pub fn bytes(mut self, bytes: impl AsRef<[u8]>) -> Self {

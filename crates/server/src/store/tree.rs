@@ -4,21 +4,14 @@ use std::collections::HashMap;
 
 use custodia_core::log::merkle::{NodeHash, NodeId};
 
-use super::sql::sql;
+use super::sql::{in_parts, sql, sql_groups};
 use super::{Conn, StoreError};
 
-/// Stores nodes that became complete, eight with one statement as long as there are so many.
+/// Stores nodes that became complete.
 pub(crate) async fn insert_nodes(conn: &mut Conn, nodes: &[(NodeId, NodeHash)]) -> Result<(), StoreError> {
-    const EIGHT: &str = "INSERT INTO nodes (level, idx, hash) VALUES ($1, $2, $3), ($4, $5, $6), ($7, $8, $9), ($10, $11, $12), \
-         ($13, $14, $15), ($16, $17, $18), ($19, $20, $21), ($22, $23, $24)";
-    let (eights, rest) = nodes.as_chunks::<8>();
-    let all = eights
-        .iter()
-        .map(|some| (EIGHT, &some[..]))
-        .chain(rest.chunks(1).map(|one| ("INSERT INTO nodes (level, idx, hash) VALUES ($1, $2, $3)", one)));
-    for (text, some) in all {
-        let mut statement = sql(text);
-        for (id, hash) in some {
+    for part in in_parts(nodes) {
+        let mut statement = sql_groups("INSERT INTO nodes (level, idx, hash) VALUES ", 3, part.len(), "");
+        for (id, hash) in part {
             statement = statement.number(u64::from(id.level())).number(id.index()).bytes(hash.as_bytes());
         }
         statement.run(conn).await?;

@@ -187,12 +187,13 @@ impl Vault {
     pub async fn release(&self, intent: &SignedIntent, receipt: Receipt) -> Result<Released, Refusal> {
         let id = intent.exhibit.ok_or(Refusal::Internal("an opening names no exhibit"))?;
         let mut conn = self.store.read().await?;
-        let exhibit = exhibits::exhibit(&mut conn, id).await?.ok_or(Refusal::NotFound("exhibit"))?;
+        let exhibit = exhibits::openable(&mut conn, id).await?.ok_or(Refusal::NotFound("exhibit"))?;
+        drop(conn);
         let wrapped = exhibit.share.as_ref().ok_or(Refusal::NotFound("exhibit"))?;
         let share = shares::unwrap(&self.keks, id, wrapped, exhibit.share_commitment)?;
-        let objects = exhibits::names(&mut conn, id).await?;
+        let (manifest_object, objects) = (exhibit.manifest_object, exhibit.names);
         fail_point!("server.share.released");
-        Ok(Released { receipt, release_share: Base64(share.expose().to_vec()), manifest_object: exhibit.manifest_object, objects })
+        Ok(Released { receipt, release_share: Base64(share.expose().to_vec()), manifest_object, objects })
     }
 
     /// Gives an object out to a device whose opening of the exhibit stands in the log; a whole object is compared with its name.

@@ -10,7 +10,7 @@ use custodia_core::custody::wire::{Base64, Hex};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId};
-use custodia_core::log::merkle::{LeafIndex, MerkleError, NodeHash, TreeSize};
+use custodia_core::log::merkle::{LeafIndex, MerkleError, NodeHash, NodeId, TreeSize};
 use custodia_core::log::proof::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
 use custodia_core::log::tile::{self, Tile, TileContent};
 use custodia_failpoint::fail_point;
@@ -26,7 +26,7 @@ use crate::store::{Conn, StoreError, cases, exhibits};
 
 /// Which parts of a record are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(crate) enum Shown {
     /// All that are there.
     All,
     /// The core part alone.
@@ -67,8 +67,19 @@ pub(super) async fn receipt(conn: &mut Conn, index: u64, shown: Shown) -> Result
     let leaf = LeafIndex::new(index).map_err(|_| Refusal::Internal("an index past 2^48"))?;
     let places = inclusion_nodes(leaf, size).map_err(|_| Refusal::Internal("a record is not in its own tree"))?;
     let nodes = Nodes::read(conn, places).await?;
-    let proof = inclusion_proof(leaf, size, |id| nodes.get(id).map_err(|_| MerkleError::RootMismatch))
-        .map_err(|_| Refusal::Internal("a proof cannot be made"))?;
+    receipt_of(record, size, checkpoint, |id| nodes.get(id).map_err(|_| MerkleError::RootMismatch), shown)
+}
+
+/// The receipt of a record under a checkpoint of that size, by nodes of its tree.
+pub(crate) fn receipt_of(
+    record: StoredRecord,
+    size: TreeSize,
+    checkpoint: String,
+    node: impl FnMut(NodeId) -> Result<NodeHash, MerkleError>,
+    shown: Shown,
+) -> Result<Receipt, Refusal> {
+    let leaf = LeafIndex::new(record.index).map_err(|_| Refusal::Internal("an index past 2^48"))?;
+    let proof = inclusion_proof(leaf, size, node).map_err(|_| Refusal::Internal("a proof cannot be made"))?;
     let committed = record.commitment;
     let record = view(record, shown);
     if record.open().is_ok_and(|opened| opened.commitment == committed) {
