@@ -1,19 +1,19 @@
 -- The server's database. Nothing in it opens evidence; nothing in the log's tables is ever changed but by an erasure.
 -- Digests are 32 bytes, identifiers 16; sizes, indexes and sequence numbers stay below 2^63; booleans are 0 or 1.
--- The PostgreSQL schema differs in the type of bytes only.
+-- The PostgreSQL schema differs in the type of bytes, and in what makes SQLite keep one tree for a table and its key: INTEGER PRIMARY KEY, WITHOUT ROWID.
 
 -- The log -----------------------------------------------------------------------------------------------------------
 
 -- One row. Whoever appends holds it (SQLite: BEGIN IMMEDIATE; PostgreSQL: FOR UPDATE) and compares and swaps the size.
 CREATE TABLE log_head (
-    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     size BIGINT NOT NULL,
     root BLOB NOT NULL,
     time BIGINT NOT NULL
 );
 
 CREATE TABLE checkpoints (
-    size BIGINT NOT NULL PRIMARY KEY,
+    size INTEGER NOT NULL PRIMARY KEY,
     note TEXT NOT NULL
 );
 
@@ -23,11 +23,11 @@ CREATE TABLE nodes (
     idx BIGINT NOT NULL,
     hash BLOB NOT NULL,
     PRIMARY KEY (level, idx)
-);
+) WITHOUT ROWID;
 
 -- A payload that is erased has neither core nor core_salt; c_core and the chain places stay.
 CREATE TABLE records (
-    idx BIGINT NOT NULL PRIMARY KEY,
+    idx INTEGER NOT NULL PRIMARY KEY,
     time BIGINT NOT NULL,
     kind TEXT NOT NULL,
     rule TEXT NOT NULL,
@@ -61,7 +61,7 @@ CREATE TABLE chains (
     seq BIGINT NOT NULL,
     commitment BLOB NOT NULL,
     PRIMARY KEY (kind, id)
-);
+) WITHOUT ROWID;
 
 -- Reading of the log that stands in it; case_id is the registry's where the whole log is meant.
 CREATE TABLE log_reads (
@@ -209,5 +209,5 @@ CREATE TABLE nonces (
     nonce BLOB NOT NULL,
     expires BIGINT NOT NULL,
     PRIMARY KEY (keyid, nonce)
-);
+) WITHOUT ROWID;
 CREATE INDEX nonces_by_expiry ON nonces (expires);

@@ -9,6 +9,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use custodia_core::log::checkpoint::LogKey;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, MachineClock};
@@ -19,6 +20,7 @@ use crate::head_file::HeadFile;
 use crate::http::{self, Shared};
 use crate::keys::{self, Keks};
 use crate::nonces::used_up_before_the_answer;
+use crate::sequencer::Waiting;
 use crate::store::{Store, log};
 use crate::strangers::Strangers;
 use crate::tls;
@@ -37,7 +39,7 @@ pub struct Running {
     pub addr: SocketAddr,
     handle: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
-    sequencing: JoinHandle<()>,
+    sequencing: Sequencing,
     deleting: JoinHandle<()>,
     vault: Arc<Vault>,
 }
@@ -71,7 +73,7 @@ impl Running {
     pub async fn wait(self) -> Result<(), StartError> {
         let ended = self.serving.await.unwrap_or_else(|_| Err(std::io::Error::other("the server's task ended")));
         // Every request has its answer by now: no act waits.
-        self.sequencing.abort();
+        self.sequencing.stop().await;
         self.deleting.abort();
         self.vault.store.close().await;
         ended.map_err(StartError::io("serve on", Path::new("the listening address")))
@@ -115,7 +117,7 @@ impl Server {
 
     /// Starts a server that [`Server::init`] made.
     ///
-    /// Needs a multi-threaded Tokio runtime, on which the sequencer runs; requests are taken on threads of their own.
+    /// Needs a Tokio runtime; requests are taken, and acts entered, on threads of their own.
     ///
     /// # Errors
     /// Anything that the configuration names is not there or does not fit. A database behind its head file is no error: the server reads and
@@ -138,7 +140,7 @@ impl Server {
         let authorities = if config.authorities.is_empty() { vec![addr.to_string()] } else { config.authorities.clone() };
         let shared =
             web::Data::new(Shared { vault: Arc::clone(&vault), authorities, strangers: Strangers::new(config.limits.refused_per_minute) });
-        let sequencing = tokio::spawn(waiting.run(Arc::clone(&vault)));
+        let sequencing = Sequencing::start(waiting, &vault)?;
         let deleting = tokio::spawn(delete_erased(Arc::clone(&vault)));
         let server = HttpServer::new(move || {
             App::new().app_data(shared.clone()).wrap(from_fn(used_up_before_the_answer)).configure(http::configure)
@@ -154,6 +156,39 @@ impl Server {
         let handle = server.handle();
         tracing::info!(server.address = %addr, log.origin = %config.origin, "the server takes requests");
         Ok(Running { addr, handle, serving: tokio::spawn(server), sequencing, deleting, vault })
+    }
+}
+
+/// The sequencer on a thread of its own. A turn waits for the database a dozen times; on a runtime of several threads each of these wake-ups would wake
+/// a second thread, which finds no work.
+struct Sequencing {
+    stop: oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Sequencing {
+    fn start(waiting: Waiting, vault: &Arc<Vault>) -> Result<Self, StartError> {
+        let failed = StartError::io("start the thread of", Path::new("the sequencer"));
+        let (stop, stopped) = oneshot::channel();
+        let vault = Arc::clone(vault);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let started = runtime.and_then(|runtime| {
+            std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = waiting.run(vault) => {}
+                        Ok(()) = stopped => {}
+                    }
+                });
+            })
+        });
+        Ok(Self { stop, thread: started.map_err(failed)? })
+    }
+
+    /// Ends it; whatever it holds of the database is given back.
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
     }
 }
 

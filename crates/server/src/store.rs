@@ -16,7 +16,6 @@ use sqlx::AnyConnection;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Any, AnyPool, Connection as _, Transaction};
-use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use sql::StoreError;
 
@@ -30,25 +29,23 @@ enum Backend {
     Postgres,
 }
 
-/// The pool of connections.
+/// The pools of connections.
 pub(crate) struct Store {
-    pool: AnyPool,
+    readers: AnyPool,
+    /// SQLite lets one transaction write at a time: whoever waits does so here, in order, and not in SQLite's busy loop. It is one connection, so
+    /// that what it has read stays in its cache. PostgreSQL's readers write too.
+    writers: AnyPool,
     backend: Backend,
-    /// SQLite lets one transaction write at a time: whoever waits does so here, in order, and not in SQLite's busy loop.
-    writer: Mutex<()>,
 }
 
 /// A transaction that writes; dropped without [`Write::commit`] it leaves no trace.
-pub(crate) struct Write<'a> {
-    transaction: Transaction<'static, Any>,
-    _turn: Option<MutexGuard<'a, ()>>,
-}
+pub(crate) struct Write(Transaction<'static, Any>);
 
 impl Store {
     /// Connects, and brings the schema up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect(url).await?;
-        let migrated = migrator(store.backend).run(&store.pool).await;
+        let migrated = migrator(store.backend).run(&store.writers).await;
         migrated.map_err(|error| StoreError::Unavailable(sqlx::Error::Migrate(Box::new(error))))?;
         Ok(store)
     }
@@ -64,48 +61,54 @@ impl Store {
                 "PRAGMA synchronous = FULL",
                 "PRAGMA foreign_keys = ON",
                 "PRAGMA secure_delete = ON",
+                // Pages that many acts touch go from the log of writes into the file once for all of them: 32 MiB, in pages of 4 KiB.
+                "PRAGMA wal_autocheckpoint = 8192",
+                // In KiB.
+                "PRAGMA cache_size = -16384",
                 "PRAGMA busy_timeout = 10000",
             ],
             Backend::Postgres => &["SET synchronous_commit = on"],
         };
-        let pool = AnyPoolOptions::new()
-            .max_connections(8)
-            // A file does not hang up; a server may have.
-            .test_before_acquire(backend == Backend::Postgres)
-            .after_connect(move |conn, _| {
-                Box::pin(async move {
-                    for statement in setup {
-                        sqlx::raw_sql(*statement).execute(&mut *conn).await?;
-                    }
-                    Ok(())
+        let pool = |connections| {
+            AnyPoolOptions::new()
+                .max_connections(connections)
+                // A file does not hang up; a server may have.
+                .test_before_acquire(backend == Backend::Postgres)
+                .after_connect(move |conn, _| {
+                    Box::pin(async move {
+                        for statement in setup {
+                            sqlx::raw_sql(*statement).execute(&mut *conn).await?;
+                        }
+                        Ok(())
+                    })
                 })
-            })
-            // SQLite takes a transaction back by itself when the disk is full; sqlx goes on counting it, and would never begin another.
-            .after_release(|conn, _| {
-                Box::pin(async move {
-                    if conn.is_in_transaction() {
-                        conn.ping().await?;
-                    }
-                    Ok(!conn.is_in_transaction())
+                // SQLite takes a transaction back by itself when the disk is full; sqlx goes on counting it, and would never begin another.
+                .after_release(|conn, _| {
+                    Box::pin(async move {
+                        if conn.is_in_transaction() {
+                            conn.ping().await?;
+                        }
+                        Ok(!conn.is_in_transaction())
+                    })
                 })
-            })
-            .connect_with(options)
-            .await?;
-        Ok(Self { pool, backend, writer: Mutex::new(()) })
+        };
+        let writers = pool(if backend == Backend::Sqlite { 1 } else { 8 }).connect_with(options.clone()).await?;
+        let readers = if backend == Backend::Sqlite { pool(8).connect_with(options).await? } else { writers.clone() };
+        Ok(Self { readers, writers, backend })
     }
 
     /// A connection for reading.
     pub async fn read(&self) -> Result<sqlx::pool::PoolConnection<Any>, StoreError> {
-        Ok(self.pool.acquire().await?)
+        Ok(self.readers.acquire().await?)
     }
 
     /// A transaction that writes.
-    pub async fn write(&self) -> Result<Write<'_>, StoreError> {
-        let (begin, turn) = match self.backend {
-            Backend::Sqlite => ("BEGIN IMMEDIATE", Some(self.writer.lock().await)),
-            Backend::Postgres => ("BEGIN", None),
+    pub async fn write(&self) -> Result<Write, StoreError> {
+        let begin = match self.backend {
+            Backend::Sqlite => "BEGIN IMMEDIATE",
+            Backend::Postgres => "BEGIN",
         };
-        Ok(Write { transaction: self.pool.begin_with(begin).await?, _turn: turn })
+        Ok(Write(self.writers.begin_with(begin).await?))
     }
 
     /// Whether a row must be locked by name (`FOR UPDATE`), because a writing transaction does not exclude others.
@@ -115,24 +118,25 @@ impl Store {
 
     /// Waits for connections to end; nothing is answered afterwards.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.readers.close().await;
+        self.writers.close().await;
     }
 }
 
-impl Write<'_> {
+impl Write {
     /// The connection inside the transaction.
     pub fn conn(&mut self) -> &mut Conn {
-        &mut self.transaction
+        &mut self.0
     }
 
     /// Begins a part that can be taken back alone.
     pub async fn part(&mut self) -> Result<Transaction<'_, Any>, StoreError> {
-        Ok((*self.transaction).begin().await?)
+        Ok((*self.0).begin().await?)
     }
 
     /// Makes it durable.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        Ok(self.0.commit().await?)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::head_file::HeadFile;
 use crate::nonces;
 use crate::store::log::{self, Head, IntentKey};
 use crate::store::tree::{self, Nodes};
-use crate::store::{Conn, StoreError, devices};
+use crate::store::{Conn, StoreError, Write, devices};
 use crate::vault::Vault;
 
 /// By how much a turn that nobody asked for moves the log's time at most, in milliseconds: a day.
@@ -179,7 +179,7 @@ fn key_of(intent: &SignedIntent) -> IntentKey {
 /// Enters an opening that was never sent before.
 async fn enter_opening(
     vault: &Vault,
-    write: &mut crate::store::Write<'_>,
+    write: &mut Write,
     growing: &mut Growing,
     intent: &SignedIntent,
 ) -> Result<Result<Done, Refusal>, Stop> {
@@ -190,12 +190,7 @@ async fn enter_opening(
 }
 
 /// Enters one submission within a part of the transaction, so that its failure takes back nothing else.
-async fn enter(
-    vault: &Vault,
-    write: &mut crate::store::Write<'_>,
-    growing: &mut Growing,
-    acts: &[Act],
-) -> Result<Result<Done, Refusal>, Stop> {
+async fn enter(vault: &Vault, write: &mut Write, growing: &mut Growing, acts: &[Act]) -> Result<Result<Done, Refusal>, Stop> {
     growing.write(write.conn()).await?;
     let before = growing.clone();
     let mut part = write.part().await?;
@@ -223,7 +218,7 @@ fn take_back(growing: &mut Growing, before: Growing) {
 /// Answers for what was not performed; a refusal by a rule is entered.
 async fn not_performed(
     vault: &Vault,
-    write: &mut crate::store::Write<'_>,
+    write: &mut Write,
     growing: &mut Growing,
     refused: &SignedIntent,
     failure: Failure,
