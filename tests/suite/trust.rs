@@ -5,13 +5,12 @@
 use custodia_client::announce::OfficeDesk;
 use custodia_client::http::{HttpError, ServerAddress};
 use custodia_client::{Agent, AgentError, MemberStanding};
-use custodia_core::custody::body::Terms;
 use custodia_core::identity::{Role, Standing, TrustList};
 use custodia_server::Clock as _;
 use custodia_tests::liar::Told;
-use custodia_tests::world::{Must as _, World, case, statement};
+use custodia_tests::world::{Must as _, World, statement};
 
-use crate::agent::{add, join, view};
+use crate::agent::{add, case_of_two, view};
 use crate::renewal::{install, nothing_is_found};
 
 /// The list in force as a device has followed it.
@@ -25,10 +24,7 @@ async fn followed(agent: &Agent) -> TrustList {
 async fn a_root_that_ends_takes_its_certificates_along_and_the_next_one_renews_them() {
     let world = World::days_ago(20).await;
     let auditor = world.device(1, "auditor", Role::Auditor).await;
-    let mut ana = world.device(0, "ana", Role::Prosecutor).await;
-    let luc = world.device(1, "luc", Role::Prosecutor).await;
-    let case = case(&ana).await;
-    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let (mut ana, luc, case) = case_of_two(&world).await;
     let first = add(&ana, &world, case, "first", 10).await;
 
     let next = world.another_root(0);
@@ -58,10 +54,7 @@ async fn a_root_that_ends_takes_its_certificates_along_and_the_next_one_renews_t
 async fn the_devices_of_an_office_that_leaves_the_list_are_refused_and_the_founder_removes_them() {
     let world = World::new().await;
     let auditor = world.device(0, "auditor", Role::Auditor).await;
-    let ana = world.device(0, "ana", Role::Prosecutor).await;
-    let luc = world.device(1, "luc", Role::Prosecutor).await;
-    let case = case(&ana).await;
-    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let (ana, luc, case) = case_of_two(&world).await;
     let first = add(&ana, &world, case, "first", 10).await;
 
     let list = world.next_list(&followed(&ana).await, &[&[(&world.offices[0], 700)]]);

@@ -131,7 +131,8 @@ fn ended(failure: &Failure, settings: Option<&Settings>) -> ExitCode {
 /// Says which words of a command cannot be used, as any other failure is said.
 fn misread(error: &clap::Error) -> ExitCode {
     let asks_json = |word: &OsString| word == "--json" || word == "--json=true";
-    let json = std::env::args_os().skip(1).any(|word| asks_json(&word)) || std::env::var_os("CUSTODIA_JSON").is_some_and(|value| value == "true");
+    let json =
+        std::env::args_os().skip(1).any(|word| asks_json(&word)) || std::env::var_os("CUSTODIA_JSON").is_some_and(|value| value == "true");
     terminal::behave(Manners { json, ..Manners::default() });
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if is_help && !json {

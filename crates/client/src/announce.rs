@@ -109,7 +109,9 @@ impl OfficeDesk {
             Ok(bytes) => {
                 let intent = String::from_utf8(bytes).ok().and_then(|text| UnverifiedIntent::parse(&text).ok());
                 let intent = intent.and_then(|intent| intent.verify(office.root().key()).ok());
-                Ok(Some(intent.filter(|intent| intent.origin == self.origin).ok_or(StateError::Damaged("kept announcement of the office"))?))
+                Ok(Some(
+                    intent.filter(|intent| intent.origin == self.origin).ok_or(StateError::Damaged("kept announcement of the office"))?,
+                ))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io(path)(error).into()),
