@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use custodia_api::messages as http;
 use custodia_api::signature::{Covered, Parameters};
+use custodia_core::custody::grant::{MAX_KEYS, Payload};
 use custodia_core::custody::intent::UnverifiedIntent;
 use custodia_core::custody::receipt::{Receipt, RecordView};
 use custodia_core::custody::record::{Commitment, Core, Place};
@@ -24,7 +25,7 @@ use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
 use custodia_core::exhibit::segment::{Segment, SegmentPlan};
 use custodia_core::exhibit::{AwsLcCipher, path};
 use custodia_core::group::context::CommitContext;
-use custodia_core::group::facts::GroupId;
+use custodia_core::group::facts::{Epoch, GroupId};
 use custodia_core::identity::{DeviceRequest, RootCertificate, UnverifiedCertificate, UnverifiedTrustList};
 use custodia_core::ids::{CaseId, ExhibitId, IntentId};
 use custodia_core::jws::{self, GeneralJws, MAX_JWS_BYTES, Typ, UnverifiedJws};
@@ -35,7 +36,7 @@ use custodia_core::log::proof_file::ProofFile;
 use custodia_core::log::tile::{self, Tile};
 use custodia_core::secret::Secret32;
 use custodia_core::time::{ClaimedTime, LogTime};
-use custodia_mls::{FollowedGroup, RingRow, VerifiedKeyPackage};
+use custodia_mls::{FollowedGroup, MlsError, MlsState, RingRow, StagedJoin, VerifiedKeyPackage};
 use custodia_verify::Trust;
 use custodia_verify::archive::Archive;
 
@@ -58,7 +59,7 @@ targets! {
     note signature_lines checkpoint verifier_key tile_path tile_bytes proof_file policy
     statement intent intent_payload device_request trust_list trust_list_payload certificate record receipt
     manifest intake_form sealed_text segment file_name
-    commit_context commit key_package group_info ring_row
+    commit_context commit key_package group_info ring_row welcome grant
     archive dossier trust_file signature_input http_body claimed_time
 }
 
@@ -313,6 +314,21 @@ pub fn group_info(bytes: &[u8]) -> bool {
 pub fn ring_row(bytes: &[u8]) -> bool {
     let Ok(row) = RingRow::from_bytes(bytes) else { return false };
     assert_eq!(row.as_bytes().as_slice(), bytes, "a ring row has one encoding");
+    true
+}
+
+/// A Welcome before a device that has none of its key packages. That one is there counts as accepted: what lies deeper is sealed to it.
+pub fn welcome(bytes: &[u8]) -> bool {
+    let opened = StagedJoin::open(&MlsState::new(), bytes, (GroupId::first(CASE), Epoch(1)));
+    assert!(opened.is_err(), "nobody can open this");
+    matches!(opened, Err(MlsError::NoKeyPackage))
+}
+
+/// The payload of a grant, whoever signs it.
+pub fn grant(bytes: &[u8]) -> bool {
+    let Ok(payload) = Payload::parse(bytes) else { return false };
+    assert_eq!(serde_json::to_vec(&payload).expect("what was read can be written"), bytes, "a grant has one encoding");
+    assert!(payload.keys() <= MAX_KEYS);
     true
 }
 

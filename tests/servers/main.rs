@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod broken;
+mod crowd;
 mod doctor;
 mod process;
 mod secrets;

@@ -36,19 +36,22 @@ async fn work(agent: &Agent, world: &World, case: CaseId, name: &str) -> u64 {
     5
 }
 
-fn checkpoint(server: &ServerProcess, key: &LogKey) -> VerifiedCheckpoint {
+/// The head that a process shows.
+pub fn checkpoint(server: &ServerProcess, key: &LogKey) -> VerifiedCheckpoint {
     SignedCheckpoint::parse(&get(server.listens, "/checkpoint")).unwrap().verify(key).unwrap()
 }
 
-/// The root of the first `size` entries as a server publishes them; a log of this test fits one tile.
-fn root_of_entries(server: &ServerProcess, size: u64) -> (RootHash, usize) {
-    assert!(size < 256);
-    let entries = get(server.listens, &format!("/tile/entries/000.p/{size}"));
+/// The root of the first `size` entries as a server publishes them, and how many of these differ from all others.
+pub fn root_of_entries(server: &ServerProcess, size: u64) -> (RootHash, usize) {
     let mut frontier = Frontier::empty();
     let mut distinct = BTreeSet::new();
-    for entry in entries.chunks(35) {
-        frontier.append(leaf_hash(&entry[2..])).unwrap();
-        distinct.insert(entry.to_vec());
+    for first in (0..size).step_by(256) {
+        let (tile, width) = (first / 256, (size - first).min(256));
+        let path = if width == 256 { format!("/tile/entries/{tile:03}") } else { format!("/tile/entries/{tile:03}.p/{width}") };
+        for entry in get(server.listens, &path).chunks(35) {
+            frontier.append(leaf_hash(&entry[2..])).unwrap();
+            distinct.insert(entry.to_vec());
+        }
     }
     (frontier.root(), distinct.len())
 }

@@ -50,6 +50,15 @@ pub async fn join(agent: &Agent, by: &Agent, case: CaseId, terms: Terms, chosen:
     assert_eq!(agent.join_new_cases().await.must(), [case]);
 }
 
+/// A case of Ana's in which Luc, of the other office, has everything.
+pub async fn case_of_two(world: &World) -> (Agent, Agent, CaseId) {
+    let ana = world.device(0, "ana", Role::Prosecutor).await;
+    let luc = world.device(1, "luc", Role::Prosecutor).await;
+    let case = case(&ana).await;
+    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    (ana, luc, case)
+}
+
 async fn what_one_office_collects_another_exports_bit_for_bit(pair: Pair) {
     let world = World::on(pair).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
@@ -75,10 +84,7 @@ async fn what_one_office_collects_another_exports_bit_for_bit(pair: Pair) {
 
 async fn removed_member_cannot_open_later_exhibit(pair: Pair) {
     let world = World::on(pair).await;
-    let ana = world.device(0, "ana", Role::Prosecutor).await;
-    let luc = world.device(1, "luc", Role::Prosecutor).await;
-    let case = case(&ana).await;
-    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let (ana, luc, case) = case_of_two(&world).await;
     let shared = add(&ana, &world, case, "shared", 10).await;
     view(&luc, case, shared).await.must();
     ana.remove_members(case, vec![luc.certificate_id().unwrap()], &statement()).await.must();
@@ -156,10 +162,7 @@ async fn changes_by_two_members_reach_each_other_and_a_leaver_is_removed(pair: P
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_who_is_more_commits_behind_than_one_answer_holds_catches_up() {
     let world = World::new().await;
-    let ana = world.device(0, "ana", Role::Prosecutor).await;
-    let luc = world.device(1, "luc", Role::Prosecutor).await;
-    let case = case(&ana).await;
-    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let (ana, luc, case) = case_of_two(&world).await;
     for _ in 0..65 {
         ana.add_members(case, Vec::new(), Vec::new(), &statement()).await.must();
     }

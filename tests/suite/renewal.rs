@@ -13,7 +13,7 @@ use custodia_tests::backends::Pair;
 use custodia_tests::on_both_pairs;
 use custodia_tests::world::{Must as _, World, case, statement};
 
-use crate::agent::{add, join, view};
+use crate::agent::{add, case_of_two, join, view};
 
 /// Everything that `custodia device renew CERTIFICATE` does.
 pub async fn renew(world: &World, office: usize, agent: &mut Agent) -> Vec<CaseId> {
@@ -131,10 +131,7 @@ async fn what_waits_for_a_device_under_its_earlier_certificate_is_for_the_renewe
 #[tokio::test(flavor = "multi_thread")]
 async fn any_commit_brings_the_new_certificate_along_and_until_then_the_device_acts_all_the_same() {
     let world = World::new().await;
-    let mut ana = world.device(0, "ana", Role::Prosecutor).await;
-    let luc = world.device(1, "luc", Role::Prosecutor).await;
-    let case = case(&ana).await;
-    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let (mut ana, luc, case) = case_of_two(&world).await;
     let certificate = world.issue(0, &ana, 300).await;
     ana.install_certificate(&certificate).await.must();
     let exhibit = add(&ana, &world, case, "one", 10).await;

@@ -8,7 +8,7 @@ use custodia_tests::backends::Pair;
 use custodia_tests::on_both_pairs;
 use custodia_tests::world::{Must as _, World, case, statement};
 
-use crate::agent::{add, join, view};
+use crate::agent::{add, case_of_two, join, view};
 use crate::renewal::{nothing_is_found, renew};
 
 async fn a_member_that_lost_its_group_comes_back_and_opens_what_it_could_and_no_more(pair: Pair) {
@@ -96,10 +96,7 @@ async fn a_device_that_comes_back_after_its_certificate_was_renewed_does_both_at
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_device_does_not_come_back() {
     let world = World::new().await;
-    let ana = world.device(0, "ana", Role::Prosecutor).await;
-    let luc = world.device(1, "luc", Role::Prosecutor).await;
-    let case = case(&ana).await;
-    join(&luc, &ana, case, Terms::Full, Vec::new()).await;
+    let (ana, luc, case) = case_of_two(&world).await;
     let row = luc.members(case).await.must().into_iter().find(|row| row.device == luc.device_id());
     luc.close().await.must();
     ana.remove_members(case, row.map(|row| row.certificate).into_iter().collect(), &statement()).await.must();

@@ -128,18 +128,24 @@ fn ended(failure: &Failure, settings: Option<&Settings>) -> ExitCode {
     ExitCode::from(failure.code.exit() as u8)
 }
 
-/// Says which words of a command cannot be used.
+/// Says which words of a command cannot be used, as any other failure is said.
 fn misread(error: &clap::Error) -> ExitCode {
     let asks_json = |word: &OsString| word == "--json" || word == "--json=true";
-    if std::env::args_os().skip(1).any(|word| asks_json(&word)) || std::env::var_os("CUSTODIA_JSON").is_some_and(|value| value == "true") {
-        terminal::behave(Manners { json: true, ..Manners::default() });
-        let text = error.render().to_string();
-        let message = text.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ").trim();
-        let message = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand { "no command is given" } else { message };
-        return ended(&Failure::usage(message, ""), None);
+    let json =
+        std::env::args_os().skip(1).any(|word| asks_json(&word)) || std::env::var_os("CUSTODIA_JSON").is_some_and(|value| value == "true");
+    terminal::behave(Manners { json, ..Manners::default() });
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_help && !json {
+        let _ = error.print();
     }
-    let _ = error.print();
-    ExitCode::from(failure::Exit::Usage as u8)
+    let text = error.render().to_string();
+    let (message, usage) = text.split_once("\n\nUsage: custodia").unwrap_or((&text, ""));
+    let message = message.split("\n\nFor more information").next().unwrap_or_default().trim_start_matches("error: ").trim();
+    let message = if is_help { "no command is given".to_owned() } else { message.replace("\n\n", "\n") };
+    let is_command = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let command: Vec<&str> = usage.split_whitespace().take_while(is_command).collect();
+    let next = if command.is_empty() { String::new() } else { format!("`custodia help {}` shows what it takes.", command.join(" ")) };
+    ended(&Failure::usage(message, next), None)
 }
 
 async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {

@@ -112,10 +112,10 @@ pub fn fail(failure: &Failure) {
     }
 }
 
-/// A bar that shows how far segments have come, on a terminal only.
-pub fn bar(what: &'static str) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} segments, {eta} to go").unwrap_or_else(|_| ProgressStyle::default_bar());
+/// A bar on standard error that shows how many of the `things` are done, on a terminal only and not under `--quiet` or `--json`.
+pub fn bar(what: &'static str, things: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(&format!("{{msg}} {{bar:40}} {{pos}}/{{len}} {things}, {{eta}} to go"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style).with_message(what);
     let manners = manners();
     if manners.quiet || manners.json {

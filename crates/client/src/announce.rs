@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use custodia_api::messages::{Acknowledged, Consistency, RegistryAct, ServerInfo};
 use custodia_core::custody::body::{Body, DeviceEnrol, DeviceRevoke, TrustListBody};
-use custodia_core::custody::intent::{Intent, UnverifiedIntent};
+use custodia_core::custody::intent::{Intent, SignedIntent, UnverifiedIntent};
 use custodia_core::custody::record::Outcome;
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::{RevocationReason, UnverifiedCertificate, UnverifiedTrustList};
 use custodia_core::ids::{CaseId, DeviceId, IntentId};
-use custodia_core::jws::Typ;
+use custodia_core::jws::{MAX_JWS_BYTES, Typ};
 use custodia_core::log::LogKey;
 
 use crate::clock::{Clock, random};
 use crate::durable_file;
 use crate::error::AgentError;
-use crate::http::{Http, HttpError, ServerAddress};
+use crate::http::{ErrorCode, Http, HttpError, ServerAddress};
 use crate::log_view::{Entry, LogView, Relation, verify_own_receipt, verify_receipt};
 use crate::office::Office;
 use crate::state::StateError;
@@ -51,12 +51,33 @@ impl OfficeDesk {
         Ok(Self { http: Http::new(address, clock.clone())?, log_key, origin: expected.origin.clone(), clock })
     }
 
-    /// Announces a trust list that enough offices have signed.
+    /// Announces a trust list that enough offices have signed; what this office announced before is found done, under the record that it has.
+    ///
+    /// The intent is kept beside the office's key before it leaves, and sent again as it is: no two records of one list come from an answer that was
+    /// lost. One that was refused is forgotten.
     ///
     /// # Errors
     /// What a rule refuses; a receipt that does not prove the entry.
     pub async fn trust_list(&self, office: &Office, list: &UnverifiedTrustList) -> Result<Entry, AgentError> {
-        self.announce(office, Body::TrustList(TrustListBody { list: list.to_json() })).await
+        let path = self.kept_file(office, list);
+        let kept = self.kept(office, &path)?;
+        let again = kept.is_some();
+        let intent = match kept {
+            Some(intent) => intent,
+            None => self.keep(office, list, &path)?,
+        };
+        match self.announce(office, intent, again).await {
+            // Too old to be entered now, so it was not entered before.
+            Err(AgentError::Http(HttpError::NotAuthenticated { code: ErrorCode::ClockSkew, .. })) if again => {
+                std::fs::remove_file(&path).map_err(io(&path))?;
+                self.announce(office, self.keep(office, list, &path)?, false).await
+            }
+            Err(refused @ AgentError::Http(HttpError::Refused { .. })) => {
+                std::fs::remove_file(&path).map_err(io(&path))?;
+                Err(refused)
+            }
+            ended => ended,
+        }
     }
 
     /// Announces a device's certificate.
@@ -64,7 +85,8 @@ impl OfficeDesk {
     /// # Errors
     /// As for [`OfficeDesk::trust_list`].
     pub async fn enrol(&self, office: &Office, certificate: &UnverifiedCertificate) -> Result<Entry, AgentError> {
-        self.announce(office, Body::DeviceEnrol(DeviceEnrol { certificate: Base64(certificate.der().to_vec()) })).await
+        let intent = self.sign(office, Body::DeviceEnrol(DeviceEnrol { certificate: Base64(certificate.der().to_vec()) }))?;
+        self.announce(office, intent, false).await
     }
 
     /// Revokes a device, for ever.
@@ -72,11 +94,39 @@ impl OfficeDesk {
     /// # Errors
     /// As for [`OfficeDesk::trust_list`].
     pub async fn revoke(&self, office: &Office, device: DeviceId, reason: RevocationReason) -> Result<Entry, AgentError> {
-        self.announce(office, Body::DeviceRevoke(DeviceRevoke { device, reason })).await
+        let intent = self.sign(office, Body::DeviceRevoke(DeviceRevoke { device, reason }))?;
+        self.announce(office, intent, false).await
     }
 
-    async fn announce(&self, office: &Office, body: Body) -> Result<Entry, AgentError> {
-        let announced = self.entered(office, body).await;
+    /// Where an office keeps what it announces of a list with these signatures, for this log.
+    fn kept_file(&self, office: &Office, list: &UnverifiedTrustList) -> PathBuf {
+        let digest = Sha256Digest::of(&[self.origin.as_bytes(), b"\n", list.to_json().as_bytes()]).to_string();
+        office.directory().join(format!("trust-list-{}.jws", &digest[..16]))
+    }
+
+    fn kept(&self, office: &Office, path: &Path) -> Result<Option<SignedIntent>, AgentError> {
+        match durable_file::read(path, MAX_JWS_BYTES) {
+            Ok(bytes) => {
+                let intent = String::from_utf8(bytes).ok().and_then(|text| UnverifiedIntent::parse(&text).ok());
+                let intent = intent.and_then(|intent| intent.verify(office.root().key()).ok());
+                Ok(Some(
+                    intent.filter(|intent| intent.origin == self.origin).ok_or(StateError::Damaged("kept announcement of the office"))?,
+                ))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io(path)(error).into()),
+        }
+    }
+
+    fn keep(&self, office: &Office, list: &UnverifiedTrustList, path: &Path) -> Result<SignedIntent, AgentError> {
+        let intent = self.sign(office, Body::TrustList(TrustListBody { list: list.to_json() }))?;
+        durable_file::create(path, intent.text().as_bytes()).map_err(io(path))?;
+        Ok(intent)
+    }
+
+    /// Sends an intent; `again` if it may have been entered by an earlier attempt.
+    async fn announce(&self, office: &Office, intent: SignedIntent, again: bool) -> Result<Entry, AgentError> {
+        let announced = self.entered(office, &intent, again).await;
         if let Err(AgentError::Misbehaved(misbehaviour)) = &announced {
             let path = office.directory().join(format!("evidence-{}.json", hex::encode(random::<4>())));
             let evidence = serde_json::json!({"finding": misbehaviour.finding, "held": misbehaviour.held, "shown": misbehaviour.shown});
@@ -101,15 +151,18 @@ impl OfficeDesk {
         Ok(LogView::new(self.log_key.clone(), text.as_deref()).map_err(|_| StateError::Damaged("checkpoint of the office"))?)
     }
 
-    /// Takes the checkpoint of a new entry, if it extends what this office saw before.
-    async fn follow(&self, office: &Office, mut view: LogView, checkpoint: &str) -> Result<(), AgentError> {
+    /// Takes the checkpoint of an entry, if it extends what this office saw before; that of an earlier attempt may be a part of it.
+    async fn follow(&self, office: &Office, mut view: LogView, checkpoint: &str, again: bool) -> Result<(), AgentError> {
         let known = view.seen().size;
+        let consistency = async |from: u64, to: u64| self.http.get(&format!("/v1/log/consistency?from={from}&to={to}")).await;
         let (shown, proof) = match view.relate(checkpoint)? {
             Relation::Known(shown) if view.head().is_none() => (shown, Consistency { proof: Vec::new() }),
             Relation::Newer(shown) => {
-                let target = format!("/v1/log/consistency?from={known}&to={}", shown.size().get());
-                (shown, self.http.get(&target).await?)
+                let proof = consistency(known, shown.size().get()).await?;
+                (shown, proof)
             }
+            Relation::Known(_) if again => return Ok(()),
+            Relation::Older(shown) if again => return Ok(view.contains(&shown, &consistency(shown.size().get(), known).await?)?),
             Relation::Known(_) | Relation::Older(_) => {
                 return Err(view.against_head("the log was rolled back: a new entry stands where it ended before", checkpoint).into());
             }
@@ -119,8 +172,7 @@ impl OfficeDesk {
         Ok(durable_file::replace(&path, checkpoint.as_bytes()).map_err(io(&path))?)
     }
 
-    async fn entered(&self, office: &Office, body: Body) -> Result<Entry, AgentError> {
-        let view = self.view(office)?;
+    fn sign(&self, office: &Office, body: Body) -> Result<SignedIntent, AgentError> {
         let intent = Intent {
             origin: self.origin.clone(),
             id: IntentId::from_bytes(random()),
@@ -131,26 +183,30 @@ impl OfficeDesk {
             time: self.clock.claimed(),
             clock: self.clock.source(),
             group: None,
-            seen: view.seen(),
+            seen: self.view(office)?.seen(),
             chain_seen: None,
             body,
             sealed: None,
         };
         let signed = office.sign(Typ::Intent, &intent.payload()?);
-        let signed = UnverifiedIntent::parse(signed.text())?.verify(office.root().key())?;
+        Ok(UnverifiedIntent::parse(signed.text())?.verify(office.root().key())?)
+    }
+
+    async fn entered(&self, office: &Office, signed: &SignedIntent, again: bool) -> Result<Entry, AgentError> {
+        let view = self.view(office)?;
         let act = RegistryAct { intent: signed.text().to_owned() };
         let answer: Acknowledged = match self.http.post("/v1/registry", &act).await {
             Ok(answer) => answer,
             // Refused, it is an entry all the same: of the log that this office saw, or the server has another one.
             Err(HttpError::Refused { receipt: Some(receipt), rule, message, next }) => {
                 verify_receipt(&self.log_key, &receipt)?;
-                self.follow(office, view, &receipt.checkpoint).await?;
+                self.follow(office, view, &receipt.checkpoint, again).await?;
                 return Err(HttpError::Refused { receipt: Some(receipt), rule, message, next }.into());
             }
             Err(error) => return Err(error.into()),
         };
-        let entry = verify_own_receipt(&self.log_key, &answer.receipt, &signed)?;
-        self.follow(office, view, &answer.receipt.checkpoint).await?;
+        let entry = verify_own_receipt(&self.log_key, &answer.receipt, signed)?;
+        self.follow(office, view, &answer.receipt.checkpoint, again).await?;
         match &entry.outcome {
             Outcome::Accepted => Ok(entry),
             Outcome::Refused(rule) => Err(HttpError::Refused {

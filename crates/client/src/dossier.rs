@@ -18,7 +18,7 @@ use custodia_core::custody::body::{Body, ConsentTo, Disclosure, Handling};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::record::Outcome;
 use custodia_core::digest::Sha256Digest;
-use custodia_core::dossier::{Files, Index, VERSION, Withheld, paths};
+use custodia_core::dossier::{Files, Index, VERSION, Withheld, paths, withheld_fault};
 use custodia_core::exhibit::AwsLcCipher;
 use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
 use custodia_core::identity::Certificate;
@@ -195,6 +195,9 @@ impl Agent {
         if exhibits.is_empty() || exhibits.len() != new.exhibits.len() {
             return Err(AgentError::Input { what: "the list of exhibits", problem: "is empty, or names one twice" });
         }
+        if let Some(problem) = withheld_fault(&new.exhibits, &new.withheld) {
+            return Err(AgentError::Input { what: "the dossier", problem });
+        }
         if new.recipients.is_empty() {
             return Err(AgentError::Input { what: "the list of recipients", problem: "is empty: a disclosure names to whom it goes" });
         }
@@ -209,6 +212,9 @@ impl Agent {
                     "an exhibit has handling code H1: its originator must consent to judicial use before it goes into a dossier (ACC-06)",
                 ));
             }
+        }
+        for exhibit in new.withheld.iter().filter_map(|withheld| withheld.exhibit) {
+            self.exhibit_row(new.case, exhibit).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 pub mod body;
 pub mod chain;
 pub mod facts;
+pub mod grant;
 pub mod intent;
 pub mod kind;
 pub mod receipt;

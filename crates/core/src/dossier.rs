@@ -45,6 +45,21 @@ pub struct Withheld {
     pub ground: String,
 }
 
+/// What is wrong with the exhibits that a dossier says it withholds, beside those that it gives; the dossier is the sentence's subject.
+pub fn withheld_fault(given: &[ExhibitId], withheld: &[Withheld]) -> Option<&'static str> {
+    let mut named: Vec<ExhibitId> = withheld.iter().filter_map(|one| one.exhibit).collect();
+    let count = named.len();
+    named.sort_unstable();
+    named.dedup();
+    if named.len() < count {
+        return Some("withholds an exhibit twice");
+    }
+    if named.iter().any(|exhibit| given.contains(exhibit)) {
+        return Some("withholds an exhibit that it gives");
+    }
+    withheld.iter().any(|one| one.ground.trim().is_empty()).then_some("withholds something on no ground")
+}
+
 /// `dossier.json`: what the dossier says of itself; nothing in it is proof.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +80,7 @@ pub struct Index {
     pub exhibits: Vec<ExhibitId>,
     /// Whether the files are in it.
     pub files: Files,
-    /// What is withheld.
+    /// What is withheld ([`withheld_fault`] finds none).
     pub withheld: Vec<Withheld>,
 }
 

@@ -33,7 +33,7 @@ use crate::objects::Objects;
 use crate::registry::SharedRegistry;
 use crate::sequencer::facts::Roots;
 use crate::sequencer::{Act, Attachment, Entered, Known, Sequencer, Stands, Waiting};
-use crate::store::{Store, cases};
+use crate::store::{Store, cases, log};
 
 /// The engine.
 pub(crate) struct Vault {
@@ -155,9 +155,13 @@ impl Vault {
         }
         let mut conn = self.store.read().await?;
         let mirror = self.registry.refreshed(&mut conn).await?;
-        drop(conn);
         let intent = mirror.verify(intent)?;
-        self.agree_on_the_time(&intent)?;
+        let is_known = log::earlier(&mut conn, intent.signer(), intent.id).await?.is_some();
+        drop(conn);
+        // What was entered finds its answer however late it is asked for again.
+        if !is_known {
+            self.agree_on_the_time(&intent)?;
+        }
         self.enter_one(None, Act { intent, attachment: Attachment::None }).await
     }
 

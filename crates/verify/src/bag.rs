@@ -46,7 +46,7 @@ pub fn check<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Bag, ArchiveErr
     if findings.is_empty() {
         findings.push(Finding::passed(
             "DOS-02",
-            format!("{} files", digests.len()),
+            crate::report::count(digests.len(), "file"),
             "every file is listed once with its SHA-256, none is missing or extra",
         ));
     }

@@ -171,7 +171,7 @@ fn check_files<R: Read + Seek>(
     }
     if findings.len() == before {
         let text = "every file has the size, SHA-256, BLAKE3 and tree root that were collected";
-        findings.push(Finding::passed("EXH-02", format!("{} files", names.len()), text));
+        findings.push(Finding::passed("EXH-02", crate::report::count(names.len(), "file"), text));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use std::io::{Read, Seek};
 use custodia_core::custody::receipt::RecordView;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::dossier::registry::{self, RegistryAt};
-use custodia_core::dossier::{Index, VERSION, paths};
+use custodia_core::dossier::{Index, VERSION, paths, withheld_fault};
 use custodia_core::finding::{Finding, Status, Verdict};
 use custodia_core::log::policy::PolicyWitness;
 use custodia_core::log::{InclusionProof, NodeHash, SignedCheckpoint, VerifiedCheckpoint, VerifierKey};
@@ -115,11 +115,16 @@ fn read_index<R: Read + Seek>(archive: &mut Archive<R>, trust: &Trust, findings:
             Ok(None)
         }
         Ok(index) if index.origin == trust.origin.as_str() && !index.exhibits.is_empty() => {
-            findings.push(Finding::passed("DOS-03", paths::INDEX, format!("{} exhibits of case {}", index.exhibits.len(), index.case)));
+            if let Some(fault) = withheld_fault(&index.exhibits, &index.withheld) {
+                findings.push(Finding::failed("DOS-03", paths::INDEX, format!("it {fault}")));
+                return Ok(None);
+            }
+            let text = format!("{} of case {}", report::count(index.exhibits.len(), "exhibit"), index.case);
+            findings.push(Finding::passed("DOS-03", paths::INDEX, text));
             Ok(Some(index))
         }
         Ok(index) => {
-            let text = format!("it names the log {:?} and {} exhibits", index.origin, index.exhibits.len());
+            let text = format!("it names the log {:?} and {}", index.origin, report::count(index.exhibits.len(), "exhibit"));
             findings.push(Finding::failed("DOS-03", paths::INDEX, text));
             Ok(None)
         }

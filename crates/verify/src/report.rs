@@ -45,6 +45,9 @@ impl Report {
                 index.by,
                 printable(&index.recipients.join(", "))
             );
+            if index.withheld.is_empty() {
+                text.push_str("Withheld: nothing is named, which does not prove that there is nothing.\n");
+            }
             for withheld in &index.withheld {
                 let exhibit =
                     withheld.exhibit.map_or_else(|| "an exhibit that is not named".to_owned(), |exhibit| format!("exhibit {exhibit}"));
@@ -203,7 +206,8 @@ impl ReportedAct {
     }
 }
 
-fn count(number: usize, thing: &str) -> String {
+/// A number of things, in words that fit one as well.
+pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

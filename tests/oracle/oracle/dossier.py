@@ -116,7 +116,9 @@ class Verdict:
         for one in array(said["withheld"]):
             members(one, "exhibit ground")
             need(one["exhibit"] is None or hex_id(one["exhibit"]), "not an exhibit")
-            need(isinstance(one["ground"], str), "not a text")
+            need(isinstance(one["ground"], str) and one["ground"].strip(), "not a ground")
+        held_back = [hex_id(one["exhibit"]) for one in said["withheld"] if one["exhibit"]]
+        need(len(set(held_back)) == len(held_back) and not set(held_back) & set(self.exhibits), "withheld twice, or given too")
         need(self.origin == self.trust.origin, "of another log")
         need(len(set(self.exhibits)) == len(self.exhibits), "an exhibit twice")
         folders = [f"data/exhibits/{one.hex()}/" for one in self.exhibits]

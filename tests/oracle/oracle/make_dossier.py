@@ -276,6 +276,15 @@ def enrolled_and_revoked(self):
 
 case("with-an-act-of-a-device-revoked-later", "PASSED")(changed(between=enrolled_and_revoked))
 
+HELD_BACK = {"exhibit": "e3" * 16, "ground": "protection of a witness"}
+
+
+def withholding(*withheld):
+    return changed(index=lambda self: {**Maker.index(self), "withheld": list(withheld)})
+
+
+case("with-exhibits-withheld", "PASSED")(withholding(HELD_BACK, {"exhibit": None, "ground": "national security"}, {"exhibit": None, "ground": "national security"}))
+
 # Indeterminate.
 
 case("no-cosignature", "INDETERMINATE", "LOG-03")(changed(cosigned=None))
@@ -350,6 +359,9 @@ case("index-with-a-member-missing", "FAILED", "DOS-03")(changed(index=lambda sel
 case("index-of-another-log", "FAILED", "DOS-03")(changed(index=lambda self: {**Maker.index(self), "origin": "elsewhere.example/log"}))
 case("index-of-no-exhibit", "FAILED", "DOS-03")(changed(index=lambda self: {**Maker.index(self), "exhibits": []}))
 case("index-with-an-exhibit-twice", "FAILED", "DOS-03")(changed(index=lambda self: {**Maker.index(self), "exhibits": [EXHIBIT.hex()] * 2}))
+case("index-that-withholds-what-it-gives", "FAILED", "DOS-03")(withholding({"exhibit": EXHIBIT.hex(), "ground": "protection of a witness"}))
+case("index-that-withholds-an-exhibit-twice", "FAILED", "DOS-03")(withholding(HELD_BACK, {**HELD_BACK, "ground": "national security"}))
+case("index-that-withholds-on-no-ground", "FAILED", "DOS-03")(withholding({**HELD_BACK, "ground": " "}))
 
 
 def with_payload(**more):

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use custodia_client::audit::{AuditReport, AuditorKey};
+use custodia_client::audit::{AuditProgress, AuditReport, AuditorKey};
 use custodia_client::entries::{AuditEntry, EntryFilter, to_csv, to_table};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::finding::Status;
@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 use super::{COST, Reason, agent_in_touch, clock};
 use crate::failure::{Code, Failure};
 use crate::settings::Settings;
-use crate::terminal::{Answer, answer, note, passphrase, printable, width};
+use crate::terminal::{Answer, answer, bar, note, passphrase, printable, width};
 
 /// Options of `custodia audit`.
 #[derive(Args)]
@@ -135,7 +135,14 @@ pub async fn run(options: Options, settings: &Settings) -> Result<(), Failure> {
     let (purpose, reason) = (options.purpose.ok_or_else(missing)?, options.reason.ok_or_else(missing)?);
     let (from, to) = (millis(options.from.as_deref())?, millis(options.to.as_deref())?);
     let agent = agent_in_touch(settings).await?;
-    let report = agent.audit(purpose, &Reason { reason, reference: None }.into(), |_| {}).await?;
+    let bar = bar("replaying", "records");
+    let show = |progress: AuditProgress| {
+        bar.set_length(progress.of);
+        bar.set_position(progress.records);
+    };
+    let report = agent.audit(purpose, &Reason { reason, reference: None }.into(), show).await;
+    bar.finish_and_clear();
+    let report = report?;
     let filter = EntryFilter {
         person: options.person,
         exhibit: begun(options.exhibit.as_deref(), "exhibit", report.entries.iter().filter_map(|entry| entry.exhibit))?,

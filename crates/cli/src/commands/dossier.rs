@@ -1,12 +1,14 @@
 //! `custodia dossier …`: what goes to court.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use custodia_client::Agent;
 use custodia_client::dossier::NewDossier;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::dossier::{Files, Withheld};
-use custodia_core::ids::ExhibitId;
+use custodia_core::ids::{CaseId, ExhibitId};
 
 use serde::Serialize;
 
@@ -14,7 +16,7 @@ use super::exhibit::find_exhibit;
 use super::{Reason, agent_in_touch, find_case, read_text};
 use crate::failure::Failure;
 use crate::settings::Settings;
-use crate::terminal::{Answer, answer, note, printable_path};
+use crate::terminal::{Answer, answer, note, printable, printable_path};
 
 /// Commands of dossiers.
 #[derive(Subcommand)]
@@ -38,8 +40,9 @@ pub enum Command {
         /// Leave the files away; only their digests go into it.
         #[arg(long)]
         digests_only: bool,
-        /// The ground on which further exhibits are withheld; may be given several times.
-        #[arg(long = "withheld", value_name = "GROUND")]
+        /// An exhibit of the case that is not given, and on what ground; may be given several times. Write unnamed=GROUND where that it exists is
+        /// withheld too.
+        #[arg(long = "withheld", value_name = "EXHIBIT=GROUND")]
         withheld: Vec<String>,
         #[command(flatten)]
         reason: Reason,
@@ -99,6 +102,9 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
             for exhibit in &exhibits {
                 chosen.push(find_exhibit(&agent, case, exhibit).await?);
             }
+            let withheld = find_withheld(&agent, case, &withheld).await?;
+            let named = withheld.iter().filter_map(|one| one.exhibit);
+            let accounted: BTreeSet<ExhibitId> = chosen.iter().copied().chain(named).collect();
             let new = NewDossier {
                 case,
                 exhibits: chosen,
@@ -106,12 +112,18 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
                 purpose,
                 statement: reason.into(),
                 files: if digests_only { Files::Digests } else { Files::Included },
-                withheld: withheld.into_iter().map(|ground| Withheld { exhibit: None, ground }).collect(),
+                withheld,
                 target: to,
             };
             let made = agent.make_dossier(&new, &|_| {}).await?;
             for (exhibit, index) in &made.disclosures {
                 note(&format!("Exhibit {exhibit}: the disclosure is record {index}."));
+            }
+            if purpose == Purpose::DefenceAccess {
+                let exhibits = agent.exhibits(case).await?;
+                for row in exhibits.iter().filter(|row| !accounted.contains(&row.exhibit)) {
+                    note(&format!("Exhibit {} of the case is neither in it nor named as withheld.", row.exhibit));
+                }
             }
             note("Until an auditor cosigns a later checkpoint, a verifier says: completeness not attested.");
             let disclosure = |(exhibit, record)| Disclosure { exhibit, record };
@@ -128,4 +140,18 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
             answer(&Attached { records: attached.tree_size, signatures: attached.signatures })
         }
     }
+}
+
+/// Reads `EXHIBIT=GROUND` and `unnamed=GROUND`.
+async fn find_withheld(agent: &Agent, case: CaseId, texts: &[String]) -> Result<Vec<Withheld>, Failure> {
+    let mut withheld = Vec::with_capacity(texts.len());
+    for text in texts {
+        let Some((exhibit, ground)) = text.split_once('=').filter(|(exhibit, _)| !exhibit.is_empty()) else {
+            let next = "Write --withheld EXHIBIT=GROUND, or unnamed=GROUND where that it exists is withheld too.";
+            return Err(Failure::usage(format!("--withheld {}: it names no exhibit", printable(text)), next));
+        };
+        let exhibit = if exhibit == "unnamed" { None } else { Some(find_exhibit(agent, case, exhibit).await?) };
+        withheld.push(Withheld { exhibit, ground: ground.to_owned() });
+    }
+    Ok(withheld)
 }

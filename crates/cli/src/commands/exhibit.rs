@@ -142,7 +142,7 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
             let exhibit = find_exhibit(&agent, case, &exhibit).await?;
             let opened = agent.open_exhibit(case, exhibit, Opening::Export { recipients }, purpose, &reason.into()).await?;
             note(&format!("The disclosure stands in the log as record {}.", opened.entry().index));
-            let bar = bar("opening and writing");
+            let bar = bar("opening and writing", "segments");
             let files = opened.export(&to, |progress| show_progress(&bar, progress)).await;
             bar.finish_and_clear();
             let record = opened.entry().index;
@@ -202,7 +202,7 @@ async fn add(new: Add, settings: &Settings) -> Result<(), Failure> {
         Some(intake) => intake,
         None => intake::ask(&mut std::io::stdin().lock(), &mut std::io::stderr().lock())?,
     };
-    let bar = bar("sealing and storing");
+    let bar = bar("sealing and storing", "segments");
     let statement = Statement { reason, reference: new.reference };
     let new = NewExhibit { case, sources: new.sources, intake, statement, fresh: new.fresh };
     let collected = agent.add_exhibit(new, |progress| show_progress(&bar, progress)).await;

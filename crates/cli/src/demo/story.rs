@@ -113,10 +113,11 @@ pub fn work(stage: &Stage, evidence: &Evidence) -> Result<Work, Failure> {
         stage.ok(home, &["exhibit", "open", &case, exhibit, "--purpose", "investigation", "--reason", "Reading the material"])
     };
     let files = open("ana", &ids[0])?;
-    tell(&format!(
-        "Ana opened the first exhibit of Joost's: {} files. Her entry stood in the log before she got the key.",
-        files.lines().count().saturating_sub(1)
-    ));
+    let files = match files.lines().count().saturating_sub(1) {
+        1 => "1 file".to_owned(),
+        number => format!("{number} files"),
+    };
+    tell(&format!("Ana opened the first exhibit of Joost's: {files}. Her entry stood in the log before she got the key."));
     let target = stage.path("export");
     let words = [
         "exhibit",

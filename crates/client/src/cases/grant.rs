@@ -9,29 +9,13 @@
 
 use std::collections::BTreeSet;
 
-use custodia_core::custody::wire::Base64Url;
+pub(super) use custodia_core::custody::grant::{MAX_KEYS, Payload};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::jws::{JwsError, VerifiedJws};
 use custodia_core::secret::Secret32;
-use custodia_core::strict_json;
 
 use crate::hpke::SealingKeyPair;
-
-/// The most keys of one grant: what a JWS of 192 KiB carries.
-pub(super) const MAX_KEYS: usize = 2048;
-
-/// What a grant says and carries.
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Payload {
-    pub(super) v: u8,
-    pub(super) case: CaseId,
-    pub(super) recipient: Sha256Digest,
-    pub(super) rings: Vec<u32>,
-    pub(super) exhibits: Vec<ExhibitId>,
-    pub(super) sealed: Base64Url,
-}
 
 /// The keys of a grant, before they are compared with the commitments of the case's chain.
 #[derive(Debug)]
@@ -68,17 +52,12 @@ pub(super) fn info(case: CaseId, granter: Sha256Digest, recipient: Sha256Digest)
 /// # Errors
 /// [`GrantError`].
 pub(super) fn open(grant: &VerifiedJws, case: CaseId, own: &BTreeSet<Sha256Digest>, key: &SealingKeyPair) -> Result<Granted, GrantError> {
-    let payload: Payload = strict_json::read(grant.payload()).map_err(|_| GrantError::Payload)?;
+    let payload = Payload::parse(grant.payload()).map_err(|_| GrantError::Payload)?;
     if payload.v != 1 || payload.case != case || !own.contains(&payload.recipient) {
         return Err(GrantError::NotForUs);
     }
-    let keys = payload.rings.len() + payload.exhibits.len();
-    let (rings, exhibits): (BTreeSet<_>, BTreeSet<_>) = (payload.rings.iter().collect(), payload.exhibits.iter().collect());
-    if keys > MAX_KEYS || rings.len() + exhibits.len() != keys || rings.contains(&0) {
-        return Err(GrantError::Payload);
-    }
     let plain = key.open(&info(case, grant.signer(), payload.recipient), b"", &payload.sealed.0).map_err(|_| GrantError::Sealed)?;
-    if plain.len() != keys * 32 {
+    if plain.len() != payload.keys() * 32 {
         return Err(GrantError::Count);
     }
     let secrets: Vec<Secret32> =

@@ -274,6 +274,8 @@ pub struct Shown {
     review: String,
     /// What it was made from, and what was made from it, in words.
     derivations: Vec<String>,
+    /// The first record by which another person than its collector opened it.
+    opened_by_another: Option<u64>,
     /// The record of an erasure that waits for another person.
     proposed_erasure: Option<u64>,
     /// Every act on it; null unless a purpose and a reason for reading them were given.
@@ -308,6 +310,7 @@ async fn show(agent: &Agent, case: CaseId, exhibit: ExhibitId, reading: Option<(
         consents: standing.consents,
         review: standing.review,
         derivations: derivations.iter().map(derivation).collect(),
+        opened_by_another: opened_by_another(&entries),
         proposed_erasure: last_erasure(&entries).filter(|entry| entry.form.as_deref() == Some("proposed")).map(|entry| entry.index),
         erased: tombstone(&entries),
         consented: entries
@@ -330,6 +333,10 @@ impl Answer for Shown {
             format!("review       {}", printable(&self.review)),
             format!("holds        {}", if self.holds.is_empty() { "none".to_owned() } else { self.holds.join(", ") }),
         ];
+        lines.push(match self.opened_by_another {
+            Some(record) => format!("opened       by another person than its collector, first in record {record}"),
+            None => "opened       by nobody but its collector: that others can open it is not shown yet".to_owned(),
+        });
         lines.extend(self.consented.iter().map(|consent| format!("consent      {consent}")));
         if let (Some(record), Some(by)) = (self.proposed_erasure, &self.proposed_by) {
             lines.push(format!("erasure      proposed by {by}, record {record}; another person confirms it"));
@@ -348,6 +355,21 @@ fn who(entry: &AuditEntry) -> String {
 
 fn last_erasure(entries: &[AuditEntry]) -> Option<&AuditEntry> {
     entries.iter().rev().find(|entry| entry.kind == Kind::Erasure && entry.accepted())
+}
+
+/// The first record by which another person than its collector opened an exhibit.
+///
+/// It stands before that person's device holds the key against its commitments, and a failure leaves no record: so it is a sign that the
+/// exhibit's key reaches others, and no proof.
+fn opened_by_another(entries: &[AuditEntry]) -> Option<u64> {
+    let collector = entries.iter().find(|entry| entry.kind == Kind::Collection && entry.accepted())?.person.as_ref()?;
+    let opens = |entry: &&AuditEntry| match entry.kind {
+        Kind::Consultation => true,
+        Kind::Disclosure => matches!(entry.form.as_deref(), Some("export" | "dossier")),
+        _ => false,
+    };
+    let by_another = |entry: &&AuditEntry| entry.person.as_ref().is_some_and(|person| person != collector);
+    entries.iter().filter(|entry| entry.accepted()).filter(opens).find(by_another).map(|entry| entry.index)
 }
 
 fn tombstone(entries: &[AuditEntry]) -> Option<String> {

@@ -1,9 +1,7 @@
 mod together;
 
 use super::*;
-use crate::custody::body::{
-    Add, Alteration, CaseCreate, Collection, Consent, Consultation, Erasure, LogRead, Nothing, TransferMeans, ViewMode,
-};
+use crate::custody::body::{Add, Alteration, Collection, Consent, Consultation, Erasure, LogRead, Nothing, TransferMeans, ViewMode};
 use crate::custody::facts::{DeviceFacts, LogFacts, Membership};
 use crate::custody::intent::tests::consultation;
 use crate::custody::wire::Hex;
@@ -131,17 +129,7 @@ fn rec_03_a_chain_head_that_never_stood_is_refused() {
 
 #[test]
 fn rec_04_a_case_is_founded_once() {
-    let digest = Sha256Digest::of(&[]);
-    let found = with(Body::CaseCreate(CaseCreate {
-        group_id: Hex(vec![]),
-        group_info: digest,
-        ring_version: 1,
-        ring_commitment: digest,
-        ring_row: digest,
-        members: vec![],
-        parent: None,
-        review: "2031-01-01".to_owned(),
-    }));
+    let found = with(together::founding(None));
     let before = Facts { case: None, exhibit: None, ..allowing(&found) };
     only_this_breaks(REC_04, &found, &before, |facts| facts.case = allowing(&consultation()).case);
 }

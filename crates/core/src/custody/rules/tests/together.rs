@@ -1,8 +1,9 @@
 //! Acts that rest on another one: the second person of an erasure, the office of a hold, a parent, a source.
 
 use super::*;
-use crate::custody::body::{Combination, Derivation, DerivedHow};
+use crate::custody::body::{CaseCreate, Combination, Derivation, DerivedHow};
 use crate::custody::facts::Proposal;
+use crate::ids::CaseId;
 
 /// A confirmation of another person's proposal.
 pub fn confirmation() -> (Intent, Facts<'static>) {
@@ -38,19 +39,24 @@ fn acc_13_a_hold_is_lifted_by_the_office_that_placed_it() {
     only_this_breaks(ACC_13, &intent, &own, |facts| facts.exhibit.as_mut().unwrap().held_by_actor = false);
 }
 
-#[test]
-fn rec_08_a_restricted_part_names_a_parent_of_its_founder() {
+/// The founding of a case, or of a restricted part of one.
+pub fn founding(parent: Option<CaseId>) -> Body {
     let digest = Sha256Digest::of(&[]);
-    let found = with(Body::CaseCreate(CaseCreate {
+    Body::CaseCreate(CaseCreate {
         group_id: Hex(vec![]),
         group_info: digest,
         ring_version: 1,
         ring_commitment: digest,
         ring_row: digest,
         members: vec![],
-        parent: Some(crate::ids::CaseId::from_bytes([8; 16])),
+        parent,
         review: "2031-01-01".to_owned(),
-    }));
+    })
+}
+
+#[test]
+fn rec_08_a_restricted_part_names_a_parent_of_its_founder() {
+    let found = with(founding(Some(CaseId::from_bytes([8; 16]))));
     let member = Some(Membership { first_ring: 3, left: false });
     let before = Facts { case: None, exhibit: None, parent: member, ..allowing(&found) };
     only_this_breaks(REC_08, &found, &before, |facts| facts.parent = None);
