@@ -10,6 +10,7 @@ mod change;
 mod collect;
 mod effects;
 pub(crate) mod facts;
+mod recovery;
 pub(crate) mod turn;
 
 use std::sync::Arc;
