@@ -8,5 +8,6 @@ mod disk;
 mod kill;
 mod process;
 mod random;
+mod recovery;
 mod stage;
 mod sweep;

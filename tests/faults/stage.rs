@@ -119,7 +119,7 @@ impl Scene {
 
     /// Everybody leaves; the world is kept as it is now.
     pub async fn leave(self) -> Stage {
-        let Self { world, ana, luc, eva, auditor, case, address, .. } = self;
+        let Self { world, ana, luc, eva, auditor, case, first, address } = self;
         for agent in [ana, luc, eva, auditor] {
             agent.close().await.must();
         }
@@ -129,7 +129,7 @@ impl Scene {
         for part in PARTS {
             put_back(&folder.path().join(part), &kept.path().join(part));
         }
-        let stage = Stage { folder, kept, address, info, case, before: BTreeMap::new() };
+        let stage = Stage { folder, kept, address, info, case, first, before: BTreeMap::new() };
         let before = stage.kinds().await;
         Stage { before, ..stage }
     }
@@ -145,6 +145,7 @@ pub struct Stage {
     address: SocketAddr,
     pub info: ServerInfo,
     pub case: CaseId,
+    pub first: ExhibitId,
     /// How many records of each kind the log held, those of refusals under their own names.
     pub before: BTreeMap<String, i64>,
 }

@@ -94,7 +94,7 @@ pub fn check(
     judge_leaves(&disk.registry, group, facts, &left, time).map_err(|BrokenBy(rule)| Failure::Rule(0, rule))?;
 
     let devices = |certificate: &Sha256Digest| device(disk, certificate, time);
-    let mut change = disk.world.change_facts(intent, body, &devices).ok_or(Failure::Rule(0, "MEM-01".to_owned()))?;
+    let mut change = disk.world.change_facts(intent, &actor, body, &devices).ok_or(Failure::Rule(0, "MEM-01".to_owned()))?;
     change.intent_matches_commit &= matches(body, commit);
     change.undisclosed_for_full = undisclosed(disk, intent, actor.id, body, following);
     Ok(change)

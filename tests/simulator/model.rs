@@ -147,7 +147,8 @@ impl Model {
         let opens = |purpose: Option<Purpose>| purpose.is_some_and(|purpose| self.may_open(signer, id, purpose, millis)) && timely;
         if let Body::Disclosure(Disclosure::Grant { device, .. }) = &intent.body {
             let for_court = matches!(intent.purpose, Some(Purpose::Prosecution | Purpose::Trial | Purpose::DefenceAccess));
-            let hands_on = matches!(who.role, Role::Prosecutor | Role::Recovery) && self.has_means(signer, id) && timely;
+            // A recovery device hands on by the ceremony alone, which nobody plays here.
+            let hands_on = who.role == Role::Prosecutor && self.has_means(signer, id) && timely;
             let takes = matches!(card(device).role, Role::Prosecutor | Role::Recovery)
                 && self.good(device, millis)
                 && self.inside(device, exhibit.case);
@@ -213,7 +214,9 @@ impl Model {
                 exhibit.case != intent.case || exhibit.erased || !self.has_means(&signer, id) || is_disclosed(&entry.came_in, device, id)
             },
         );
+        let alone = who.role == Role::Prosecutor || body.adds.is_empty();
         fits(who)
+            && alone
             && self.inside(&signer, intent.case)
             && body.epoch == case.epoch
             && removals

@@ -219,7 +219,7 @@ fn perform_one(next: &mut Database, acts: &Submission, at: usize, time: LogTime)
     judge(next, intent, intent.signer(), time, change).map_err(rule)?;
     let (actor, _) = device(next, &intent.signer(), time).expect("it was judged");
     let (registry, at) = (Arc::clone(&next.registry), next.as_of(time));
-    next.world.apply(intent, &actor, &|certificate| device_as_of(&registry, certificate, at));
+    next.world.apply(intent, &actor, time, &|certificate| device_as_of(&registry, certificate, at));
     take_effect(next, intent, with);
     Ok(())
 }
@@ -274,6 +274,7 @@ pub fn judge(disk: &Database, intent: &Intent, signer: Sha256Digest, time: LogTi
         exhibit: disk.world.exhibit_facts(intent, &actor, &devices),
         actor,
         change,
+        recovery: disk.world.recovery_facts(intent, &devices),
     };
     rules::judge(intent, &facts).map_err(|rule| rule.id.to_owned())
 }

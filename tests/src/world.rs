@@ -339,6 +339,19 @@ impl World {
         certificate.der().to_vec()
     }
 
+    /// A further device of a prosecutor; it lies in a folder `<local>-again`.
+    pub async fn second_device(&self, office: usize, local: &str) -> Agent {
+        let new = NewDevice {
+            person: format!("{}/{local}", OFFICES[office].0).parse().unwrap(),
+            name: local.parse().unwrap(),
+            label: "new laptop".parse().unwrap(),
+            role: Role::Prosecutor,
+            cost: COST,
+        };
+        let agent = Agent::create(&self.state_of(office, &format!("{local}-again")), PASSPHRASE, new, self.time.clock()).await.must();
+        self.enrolled(&self.address, office, agent, 300).await
+    }
+
     async fn enrolled(&self, address: &ServerAddress, office: usize, mut agent: Agent, days: u16) -> Agent {
         let certificate = self.issue(office, &agent, days).await;
         agent.bind(address, &self.info).await.must();

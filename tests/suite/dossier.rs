@@ -5,11 +5,13 @@
 use std::fs;
 use std::io::Cursor;
 
+use custodia_client::Agent;
 use custodia_client::dossier::NewDossier;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::dossier::Files;
 use custodia_core::finding::Verdict;
 use custodia_core::identity::Role;
+use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_tests::backends::Pair;
 use custodia_tests::on_both_pairs;
 use custodia_tests::world::{Must as _, World, case, exhibit, statement};
@@ -17,13 +19,13 @@ use custodia_verify::archive::Archive;
 use custodia_verify::{Report, Trust};
 
 /// What a judge pins who knows no auditor.
-fn trust(world: &World) -> Trust {
+pub fn trust(world: &World) -> Trust {
     let info = &world.info;
     let text = format!("origin = {:?}\nlog = {:?}\ntrust_pin = \"{}\"\n", info.origin, info.log_key, info.trust_pin);
     Trust::parse(&text).unwrap()
 }
 
-fn verify(bytes: &[u8], trust: &Trust) -> Report {
+pub fn verify(bytes: &[u8], trust: &Trust) -> Report {
     custodia_verify::verify(Cursor::new(bytes), trust).unwrap()
 }
 
@@ -35,9 +37,14 @@ async fn dossier(world: &World) -> Vec<u8> {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("note.txt"), b"seen at the station").unwrap();
     let collected = ana.add_exhibit(exhibit(case, &folder, "note"), |_| {}).await.must();
+    dossier_of(world, &ana, case, collected.exhibit).await
+}
+
+/// A dossier of an exhibit that was collected before.
+pub async fn dossier_of(world: &World, agent: &Agent, case: CaseId, exhibit: ExhibitId) -> Vec<u8> {
     let new = NewDossier {
         case,
-        exhibits: vec![collected.exhibit],
+        exhibits: vec![exhibit],
         recipients: vec!["Court".to_owned()],
         purpose: Purpose::Trial,
         statement: statement(),
@@ -45,7 +52,7 @@ async fn dossier(world: &World) -> Vec<u8> {
         withheld: Vec::new(),
         target: world.path("dossier.zip"),
     };
-    let made = ana.make_dossier(&new, &|_| {}).await.must();
+    let made = agent.make_dossier(&new, &|_| {}).await.must();
     fs::read(made.path).unwrap()
 }
 

@@ -8,6 +8,7 @@ mod dossier;
 mod lying_server;
 mod oracle;
 mod parsers;
+mod recovery;
 mod renewal;
 mod resync;
 mod tidy;

@@ -157,7 +157,7 @@ async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Device(command) => Box::pin(commands::device::run(command, settings)).await,
         Command::Serve(options) => commands::serve::run(options).await,
         Command::Doctor(options) => commands::doctor::run(&options, settings).await,
-        Command::Case(command) => commands::case::run(command, settings).await,
+        Command::Case(command) => Box::pin(commands::case::run(command, settings)).await,
         Command::Exhibit(command) => Box::pin(commands::exhibit::run(command, settings)).await,
         Command::Log(command) => commands::log::run(command, settings).await,
         Command::Dossier(command) => Box::pin(commands::dossier::run(command, settings)).await,

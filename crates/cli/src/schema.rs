@@ -19,6 +19,7 @@ schemas! {
     "case create" "case-create";
     "case leave" "case-leave";
     "case list" "case-list";
+    "case recover" "case-recover";
     "case remove" "case-remove";
     "case resync" "case-resync";
     "case show" "case-show";

@@ -7,8 +7,12 @@ mod catch_up;
 mod devices;
 mod grant;
 mod grants;
+mod in_place;
 mod judge;
+mod leaving;
 mod membership;
+mod planning;
+mod recovery;
 mod resync;
 
 use custodia_api::messages::{Cases, CreateCase};
@@ -36,6 +40,7 @@ use crate::state::keys::{CaseFile, Standing};
 use crate::state::{self, acts, keys};
 
 pub use membership::{Joining, MemberRow, MemberStanding};
+pub use recovery::{LostDevice, RecoveryProgress, RecoveryRow};
 pub use resync::Resynced;
 
 /// A case to be founded.

@@ -256,14 +256,14 @@ impl Agent {
         let registry = believed.registry.registry();
         let mut world = World::default();
         for record in &records {
-            let accepted = record.opened.core.as_ref().is_some_and(|core| core.outcome == Outcome::Accepted);
-            let Some(intent) = record.intent.as_ref().filter(|_| accepted) else { continue };
+            let core = record.opened.core.as_ref().filter(|core| core.outcome == Outcome::Accepted);
+            let (Some(intent), Some(core)) = (record.intent.as_ref(), core) else { continue };
             let Some(signer) = registry.certificate(CertificateId::from_digest(intent.signer())) else { continue };
             let devices = |certificate: &Sha256Digest| {
                 let known = registry.certificate(CertificateId::from_digest(*certificate))?;
                 Some((DeviceFacts::of(known, true), false))
             };
-            world.apply(intent, &DeviceFacts::of(signer, true), &devices);
+            world.apply(intent, &DeviceFacts::of(signer, true), core.time, &devices);
         }
         let found = world.exhibit(exhibit).cloned();
         found.ok_or_else(|| Misbehaviour::shown("an exhibit is shown whose chain holds no collection", exhibit.to_string()).into())

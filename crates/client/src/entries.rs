@@ -11,6 +11,7 @@ use custodia_core::custody::body::{Alteration, Body, CaseCreate, Collection, Dis
 use custodia_core::custody::intent::{ClockSource, SignedIntent};
 use custodia_core::custody::kind::{Kind, Purpose};
 use custodia_core::custody::record::{Core, Outcome};
+use custodia_core::custody::recovery::Recovery;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::sealed_text::SealedText;
 use custodia_core::identity::{Certificate, CertificateId, Registry};
@@ -134,7 +135,7 @@ fn form(body: &Body) -> Option<String> {
         Body::Combination(body) => Some(format!("source of a {}", output::word(&body.derivation.how))),
         Body::Collection(Collection { derivation: Some(derivation), .. }) => Some(format!("a {}", output::word(&derivation.how))),
         Body::Erasure(Erasure::Propose { .. }) => Some("proposed".to_owned()),
-        Body::Erasure(Erasure::Confirm { .. }) => Some("confirmed".to_owned()),
+        Body::Erasure(Erasure::Confirm { .. }) | Body::CaseRecovery(Recovery::Confirm { .. }) => Some("confirmed".to_owned()),
         _ => None,
     }
 }
@@ -152,6 +153,12 @@ fn devices(body: &Body, registry: &Registry) -> Option<(String, Vec<PersonId>)> 
             let device = holder(CertificateId::of(&body.certificate.0));
             let role = device.map(|device| format!(", {}", device.role())).unwrap_or_default();
             Some((format!("{}{role}", named(device)), persons(&[device])))
+        }
+        Body::CaseRecovery(Recovery::Propose { lost, device }) => {
+            let [lost, new] = [lost, device].map(|id| holder(CertificateId::from_digest(*id)));
+            let label = |device: Option<&Certificate>| device.map_or_else(String::new, |device| format!(" ({})", device.fields().label));
+            let text = format!("proposes {}{} in the place of {}{}", named(new), label(new), named(lost), label(lost));
+            Some((text, persons(&[lost, new])))
         }
         Body::DeviceRevoke(body) => {
             let device = registry.certificates_of(body.device).last();

@@ -10,6 +10,7 @@ pub mod intent;
 pub mod kind;
 pub mod receipt;
 pub mod record;
+pub mod recovery;
 pub mod registry_act;
 pub mod replay;
 pub mod rules;

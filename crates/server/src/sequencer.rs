@@ -12,6 +12,7 @@ mod effects;
 pub(crate) mod facts;
 mod known;
 mod receipts;
+mod recovery;
 pub(crate) mod turn;
 
 pub(crate) use known::Known;

@@ -8,6 +8,7 @@ pub(crate) mod devices;
 pub(crate) mod doctor;
 pub(crate) mod exhibits;
 pub(crate) mod log;
+pub(crate) mod recoveries;
 pub(crate) mod refusals;
 mod sql;
 pub(crate) mod tree;
@@ -141,12 +142,20 @@ impl Write {
 }
 
 fn migrator(backend: Backend) -> Migrator {
-    let text = match backend {
-        Backend::Sqlite => include_str!("../../../migrations/sqlite/0001_vault.sql"),
-        Backend::Postgres => include_str!("../../../migrations/postgres/0001_vault.sql"),
+    let texts = match backend {
+        Backend::Sqlite => [
+            ("vault", include_str!("../../../migrations/sqlite/0001_vault.sql")),
+            ("recoveries", include_str!("../../../migrations/sqlite/0002_recoveries.sql")),
+        ],
+        Backend::Postgres => [
+            ("vault", include_str!("../../../migrations/postgres/0001_vault.sql")),
+            ("recoveries", include_str!("../../../migrations/postgres/0002_recoveries.sql")),
+        ],
     };
-    let first = Migration::new(1, "vault".into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(text), false);
-    Migrator::with_migrations(vec![first])
+    let migration = |(number, (name, text)): (i64, (&'static str, &'static str))| {
+        Migration::new(number, name.into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(text), false)
+    };
+    Migrator::with_migrations((1..).zip(texts).map(migration).collect())
 }
 
 #[cfg(test)]

@@ -9,5 +9,6 @@ mod evidence;
 mod faults;
 mod log;
 mod offices;
+mod recovery;
 mod requests;
 mod world;

@@ -19,7 +19,7 @@ LOG_PURPOSES = {
     "lawfulness-check", "self-monitoring", "integrity-security", "criminal-proceedings",
 }
 HANDLING = {"H0", "H1", "H2", "H3"}
-TERMS = {"founder", "full", "chosen", "none", "resync"}
+TERMS = {"founder", "full", "chosen", "none", "resync", "recovery"}
 REASONS = {"key-compromise", "lost", "left", "superseded", "other"}
 
 
@@ -77,6 +77,14 @@ def erasure(body):
     fields(body, {"step": lambda value: one_of(value, STEPS), **STEPS.get(str(body.get("step")), {})})
 
 
+PLACES = {"propose": {"lost": digest, "device": digest}, "confirm": {"proposal": hex_id, "digest": digest}}
+
+
+def recovery(body):
+    need(isinstance(body, dict), "not an object")
+    fields(body, {"step": lambda value: one_of(value, PLACES), **PLACES.get(str(body.get("step")), {})})
+
+
 def fields(body, kinds):
     """Members in order, each with what it is; `name?` may be absent."""
     members(body, " ".join(kinds))
@@ -114,6 +122,7 @@ KINDS = {
     "case.create": (False, False, True, simple(
         {"group_id": group_id, "group_info": digest, "ring_version": ring_version, "ring_commitment": digest, "ring_row": digest,
          "members": adds, "parent?": hex_id, "review": date})),
+    "case.recovery": (False, False, True, recovery),
     "member.change": (False, False, True, simple(
         {"epoch": integer, "commit": digest, "welcome?": digest, "ring_version": ring_version, "ring_commitment": digest, "ring_row?": digest,
          "adds": adds, "removes": each(digest), "resync": flag})),

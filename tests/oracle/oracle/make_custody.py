@@ -62,6 +62,10 @@ def good_intents():
     resync = {**without(CHANGE, "welcome", "ring_row"), "adds": [{"certificate": JOOST.signer.hex(), "terms": "resync"}], "removes": [JOOST.signer.hex()], "resync": True}
     yield "member.change-as-a-resync", payload("member.change", resync, **OF_CASE), JOOST
     yield "member.change-as-a-resync-without-the-ring", payload("member.change", resync, **{**OF_CASE, "sealed": FOR_AUDITORS}), JOOST
+    yield "case.recovery-proposed", payload("case.recovery", {"step": "propose", "lost": H[5], "device": JOOST.signer.hex()}, **OF_CASE), ANA
+    yield "case.recovery-confirmed", payload("case.recovery", {"step": "confirm", "proposal": "0b" * 16, "digest": H[1]}, **OF_CASE), ANA
+    in_place = {**CHANGE, "adds": [{"certificate": JOOST.signer.hex(), "terms": "recovery"}]}
+    yield "member.change-in-a-lost-devices-place", payload("member.change", in_place, **OF_CASE), ANA
     yield "member.leave", payload("member.leave", {}, **OF_CASE), ANA
     yield "group.report", payload("group.report", {"epoch": 3, "commit": H[1], "error": "the confirmation tag does not verify"}, **OF_CASE), ANA
     yield "device.enrol", payload("device.enrol", {"certificate": b64(ANA.certificate)}, **OF_REGISTRY), DIICOT
@@ -193,6 +197,15 @@ def changes():
     yield "member.change", "no-group", "-group", None, shape
     yield "member.change", "resync-as-number", "body/resync", 0, malformed
     yield "member.change", "removes-missing", "body/-removes", None, malformed
+    yield "case.recovery-proposed", "lost-missing", "body/-lost", None, malformed
+    yield "case.recovery-proposed", "device-id-for-a-certificate-id", "body/device", "0b" * 16, malformed
+    yield "case.recovery-proposed", "unknown-step", "body/step", "do", malformed
+    yield "case.recovery-proposed", "no-group", "-group", None, shape
+    yield "case.recovery-proposed", "no-reason", "-sealed", None, shape
+    yield "case.recovery-confirmed", "digest-missing", "body/-digest", None, malformed
+    yield "case.recovery-confirmed", "lost-too", "body", {"step": "confirm", "proposal": "0b" * 16, "digest": H[1], "lost": H[5]}, malformed
+    yield "case.recovery-confirmed", "names-an-exhibit", "exhibit", EXHIBIT.hex(), shape
+    yield "case.recovery-confirmed", "with-a-purpose", "purpose", "investigation", shape
     yield "member.leave", "no-reason", "-sealed", None, shape
     yield "group.report", "error-of-201-bytes", "body/error", "x" * 201, shape
     yield "group.report", "error-that-is-not-printable", "body/error", "a\nb", shape

@@ -10,7 +10,6 @@ const LINES_USUAL: usize = 400;
 
 /// Files of 401 to 500 lines, each with the reason why it is one idea.
 const LONG: &[(&str, &str)] = &[
-    ("crates/client/src/cases/membership.rs", "one change of members: who comes and goes, the ring, the commit and its record"),
     ("crates/core/src/custody/body.rs", "the bodies of all kinds, side by side as in the table of the specification"),
 ];
 

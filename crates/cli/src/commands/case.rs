@@ -1,11 +1,17 @@
 //! `custodia case …`: cases and their members.
 
+mod leave;
+mod recover;
+
+use std::collections::BTreeSet;
+
 use clap::{Subcommand, ValueEnum};
 use custodia_client::state::keys::Standing;
 use custodia_client::{Agent, CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::text::CalendarDate;
+use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, PersonId};
 
 use serde::Serialize;
@@ -82,10 +88,15 @@ pub enum Command {
         #[command(flatten)]
         reason: Reason,
     },
+    /// Bring somebody back who lost every device: a recovery officer proposes, another person confirms, a recovery officer carries it out.
+    Recover(recover::Recover),
     /// Leave a case.
     Leave {
         /// Id, the beginning of it, or title.
         case: String,
+        /// Leave although no prosecutor remains; only recovery officers can then bring one in.
+        #[arg(long)]
+        last: bool,
         #[command(flatten)]
         reason: Reason,
     },
@@ -133,6 +144,12 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
             };
             let case = agent.create_case(NewCase { title, statement: reason.into(), review, parent }).await?;
             note("The case is founded, with the recovery device of your office as a visible member.");
+            let officers = agent.members(case).await?.into_iter().filter(|member| member.role == Role::Recovery);
+            if officers.map(|member| member.person).collect::<BTreeSet<_>>().len() < 2 {
+                note(
+                    "Your office has one recovery officer: while you are alone in the case, nobody could confirm your recovery. Enrol a second.",
+                );
+            }
             answer(&Founded { case })
         }
         Command::List => list(&agent).await,
@@ -177,16 +194,8 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         }
         Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, person, reason).await,
         Command::Resync { case, reason } => resync(&agent, find_own_case(&agent, &case).await?, reason).await,
-        Command::Leave { case, reason } => {
-            let case = find_case(&agent, &case).await?;
-            if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
-                note("You are not in this case any more; nothing was done.");
-                return answer(&Moved { case, person: None, changed: false });
-            }
-            agent.leave(case, &reason.into()).await?;
-            note("You have left; the server gives this device nothing more of the case.");
-            answer(&Moved { case, person: None, changed: true })
-        }
+        Command::Recover(words) => recover::run(&agent, words).await,
+        Command::Leave { case, last, reason } => leave::run(&agent, find_case(&agent, &case).await?, last, reason).await,
     }
 }
 
@@ -294,6 +303,8 @@ pub struct Shown {
     /// Its restricted parts, as far as this device is in them.
     parts: Vec<Named>,
     members: Vec<Member>,
+    /// Devices in the place of lost ones, oldest first.
+    recoveries: Vec<recover::Told>,
 }
 
 /// A case by id and title.
@@ -337,7 +348,8 @@ impl Answer for Shown {
             [member.person.to_string(), member.role.to_owned(), standing, until, printable(&member.device), certificate]
         };
         let members = table(["MEMBER", "ROLE", "STANDING", "VALID UNTIL", "DEVICE", "CERTIFICATE"], self.members.iter().map(row).collect());
-        let lines = std::iter::once(self.case.line()).chain(parent).chain(parts).chain([members]);
+        let recoveries = self.recoveries.iter().map(recover::Told::line);
+        let lines = std::iter::once(self.case.line()).chain(parent).chain(parts).chain(recoveries).chain([members]);
         lines.collect::<Vec<_>>().join("\n")
     }
 }
@@ -366,5 +378,6 @@ async fn show(agent: &Agent, case: CaseId) -> Result<(), Failure> {
             "Whose certificate has ended stays in the group, and the server takes nothing from them until it is renewed: `custodia device renew`.",
         );
     }
-    answer(&Shown { case: named(case), parent: agent.parent_of(case).await?.map(named), parts, members })
+    let recoveries = agent.recoveries(case).await?.into_iter().map(recover::Told::from).collect();
+    answer(&Shown { case: named(case), parent: agent.parent_of(case).await?.map(named), parts, members, recoveries })
 }

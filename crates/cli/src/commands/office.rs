@@ -1,7 +1,7 @@
 //! `custodia office …`: an office's root, trust lists, certificates of its people.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use custodia_client::announce::OfficeDesk;
@@ -9,7 +9,7 @@ use custodia_client::office::{NewOffice, Office};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::{
     DeviceRequest, Office as ListedOffice, OfficeRoot, RevocationReason, Role, RootCertificate, TrustList, TrustListDraft, TrustPin,
-    UnverifiedTrustList,
+    UnverifiedCertificate, UnverifiedTrustList,
 };
 use custodia_core::ids::{DeviceId, OfficeId, PersonId};
 use custodia_core::time::{ClaimedTime, LogTime};
@@ -93,8 +93,8 @@ pub enum Command {
     Revoke {
         /// Folder of the office.
         folder: PathBuf,
-        /// The device's id.
-        device: DeviceId,
+        /// The device's id, or the file of a certificate that was issued to it.
+        device: PathBuf,
         /// key-compromise, lost, left, superseded or other.
         #[arg(long)]
         reason: String,
@@ -215,14 +215,25 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Revoke { folder, device, reason, server } => {
             let reason: RevocationReason = serde_json::from_value(serde_json::Value::String(reason))
                 .map_err(|_| Failure::usage("not a reason", "Use key-compromise, lost, left, superseded or other."))?;
-            let entry = desk(settings, &server)?.revoke(&open(&folder)?, device, reason).await?;
+            let entry = desk(settings, &server)?.revoke(&open(&folder)?, device_of(&device)?, reason).await?;
             note(&format!("Revoked, for ever; record {}. Members remove its leaf with their next change.", entry.index));
             answer(&Entered { record: entry.index })
         }
     }
 }
 
-fn init(settings: &Settings, folder: &std::path::Path, id: OfficeId, country: &str, name: &str, years: u8) -> Result<(), Failure> {
+/// A device by its id, or by a certificate of it: who lost the device cannot ask it for its id.
+fn device_of(named: &Path) -> Result<DeviceId, Failure> {
+    if let Some(id) = named.to_str().and_then(|text| text.parse().ok()) {
+        return Ok(id);
+    }
+    let certificate = UnverifiedCertificate::parse(&read_bytes(named)?);
+    let certificate =
+        certificate.map_err(|error| Failure::malformed(named, error, "Name the device's id, or the file that `office issue` wrote."))?;
+    Ok(certificate.claims().device)
+}
+
+fn init(settings: &Settings, folder: &Path, id: OfficeId, country: &str, name: &str, years: u8) -> Result<(), Failure> {
     let bad = |what: &'static str| move |error: custodia_core::identity::TextError| Failure::usage(format!("{what}: {error}"), "");
     let new = NewOffice {
         id,
@@ -242,7 +253,7 @@ fn init(settings: &Settings, folder: &std::path::Path, id: OfficeId, country: &s
     })
 }
 
-fn draw_up(list: &std::path::Path, offices: &[String], after: &[PathBuf], threshold: u16) -> Result<(), Failure> {
+fn draw_up(list: &Path, offices: &[String], after: &[PathBuf], threshold: u16) -> Result<(), Failure> {
     let offices = offices.iter().map(|text| listed(text)).collect::<Result<_, _>>()?;
     let draft = TrustListDraft { issued: claimed(OffsetDateTime::now_utc())?, threshold, offices };
     let unusable = |error: custodia_core::identity::TrustListError| Failure::usage(format!("the trust list: {error}"), "");
@@ -283,7 +294,7 @@ fn listed(text: &str) -> Result<ListedOffice, Failure> {
     };
     let root = |text: &str| -> Result<OfficeRoot, Failure> {
         let (path, until) = text.split_once('@').map_or((text, None), |(path, until)| (path, Some(until)));
-        let certificate = RootCertificate::parse(&read_bytes(std::path::Path::new(path))?).map_err(|error| wrong(error.to_string()))?;
+        let certificate = RootCertificate::parse(&read_bytes(Path::new(path))?).map_err(|error| wrong(error.to_string()))?;
         let until = match until {
             None => moment(certificate.not_after())?,
             Some(day) => ClaimedTime::parse(&format!("{day}T00:00:00Z")).map_err(|_| wrong(format!("{day} is no day, YYYY-MM-DD")))?,
@@ -322,7 +333,7 @@ fn listing(office: &ListedOffice) -> String {
     format!("{} ({}, {}): {}; {}{supervises}", office.id, office.name, office.country.as_str(), roles.join(", "), roots.join(", "))
 }
 
-fn read_list(path: &std::path::Path) -> Result<UnverifiedTrustList, Failure> {
+fn read_list(path: &Path) -> Result<UnverifiedTrustList, Failure> {
     let text = read_text(path)?;
     UnverifiedTrustList::parse(text.as_bytes()).map_err(|error| Failure::malformed(path, error, ""))
 }

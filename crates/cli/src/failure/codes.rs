@@ -142,6 +142,8 @@ codes! {
     NoKey = "no-key", NotPermitted, "Ask a member who may open it: custodia exhibit grant.";
     /// The person, device or exhibit may not take part in this.
     NotEligible = "not-eligible", NotPermitted, "Nothing was entered in the log.";
+    /// Nobody would be left who may open, add or grant anything in the case.
+    LastProsecutor = "last-prosecutor", NotPermitted, "Add a colleague first: `custodia case add`.";
     /// The office has no recovery device in good standing.
     NoRecovery = "no-recovery", NotPermitted, "Enrol one first: custodia device init --role recovery.";
 

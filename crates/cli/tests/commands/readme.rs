@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 const README: &str = include_str!("../../../../README.md");
+const RECOVERY: &str = include_str!("../../../../docs/RECOVERY.md");
 
 /// What a reader's machine adds to the lines: the programs, passphrases where the terminal would ask for them, and a port that is free.
 const MACHINE: &str = r#"
@@ -18,11 +19,12 @@ custodia-verify() { "$PROGRAM" verify "$@"; }
 "#;
 
 #[test]
-fn the_walkthrough_of_the_readme_runs_as_it_stands() {
+fn the_walkthroughs_of_the_readme_and_of_the_recovery_run_as_they_stand() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("evidence")).unwrap();
     fs::write(folder.path().join("evidence/chat.txt"), "see you at the station").unwrap();
-    let lines = README.split("## Setting up a vault").nth(1).and_then(|rest| rest.split("```sh\n").nth(1)?.split("```").next()).unwrap();
+    let lines_of = |text: &'static str| text.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let lines = [README.split("## Setting up a vault").nth(1).unwrap(), RECOVERY].map(lines_of).concat();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     fs::write(folder.path().join("walkthrough.sh"), format!("{MACHINE}{}", lines.replace("127.0.0.1:8443", &format!("127.0.0.1:{port}"))))
         .unwrap();
@@ -43,7 +45,14 @@ fn the_walkthrough_of_the_readme_runs_as_it_stands() {
     Command::new("kill").args(["--", &format!("-{}", shell.id())]).status().unwrap();
     let (said, told) = (fs::read_to_string(said).unwrap(), fs::read_to_string(told).unwrap());
     assert!(ended.success(), "{said}\n{told}");
-    for words in ["see you at the station", "consultation", "disclosure (grant)", "PASSED: the custody of 1 exhibit is complete"] {
+    assert_eq!(said.matches("see you at the station").count(), 2, "{said}\n{told}");
+    for words in [
+        "see you at the station",
+        "consultation",
+        "disclosure (grant)",
+        "PASSED: the custody of 1 exhibit is complete",
+        "waits for a second person",
+    ] {
         assert!(said.contains(words), "{words}\n{said}\n{told}");
     }
 }

@@ -106,7 +106,7 @@ impl Agent {
             let (exhibits, rings) = match add.terms {
                 Terms::Full => (open.clone(), keys::ring_keys(&mut *self.state.connection().await, file.id).await?),
                 Terms::Chosen => (open.iter().filter(|(one, _)| chosen.contains(one)).cloned().collect(), Vec::new()),
-                Terms::None | Terms::Founder | Terms::Resync => continue,
+                Terms::None | Terms::Founder | Terms::Resync | Terms::Recovery => continue,
             };
             if exhibits.is_empty() {
                 continue;
@@ -157,13 +157,13 @@ impl Agent {
         Ok(())
     }
 
-    async fn device_certificate(&self, id: Sha256Digest) -> Result<Certificate, AgentError> {
+    pub(super) async fn device_certificate(&self, id: Sha256Digest) -> Result<Certificate, AgentError> {
         let believed = self.believed().await?;
         let certificate = believed.registry.registry().certificate(CertificateId::from_digest(id)).cloned();
         certificate.ok_or(AgentError::NotEligible("a device that is to receive keys is unknown to the registry"))
     }
 
-    fn sign_grant(
+    pub(super) fn sign_grant(
         &self,
         case: CaseId,
         recipient: &Certificate,
@@ -191,7 +191,7 @@ impl Agent {
         Ok(jws::sign(Typ::Grant, own, &payload, &self.device.key).text().to_owned())
     }
 
-    async fn disclose_grant(
+    pub(super) async fn disclose_grant(
         &self,
         file: &CaseFile,
         exhibit: ExhibitId,

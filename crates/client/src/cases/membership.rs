@@ -1,28 +1,25 @@
 //! Changing a group: one commit, the intent that explains it, the Welcome, the ring row and the grants, stored together and sent together.
 
-use std::collections::BTreeSet;
-
-use custodia_api::messages::{ChangeMembers, ClaimKeyPackages, ClaimedKeyPackages};
-use custodia_core::custody::body::{Add, Body, MemberChange, Nothing, Terms};
+use custodia_api::messages::ChangeMembers;
+use custodia_core::custody::body::{Body, MemberChange, Terms};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::{Kind, Purpose};
+use custodia_core::custody::record::{ChainId, Core};
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
 use custodia_core::group::context::{CommitContext, RingVersion, ring_commitment};
-use custodia_core::group::facts::{LeafFacts, LeafIndex};
 use custodia_core::identity::{Certificate, CertificateId, Role, Standing as Worth};
 use custodia_core::ids::{CaseId, DeviceId, ExhibitId, PersonId};
 use custodia_core::secret::Secret32;
 use custodia_core::time::LogTime;
 use custodia_failpoint::fail_point;
-use custodia_mls::{Changes, VerifiedKeyPackage};
+use custodia_mls::Changes;
 
 use crate::agent::Agent;
 use crate::clock::random_secret;
 use crate::error::AgentError;
 use crate::http::to_json;
-use crate::log_view::Misbehaviour;
 use crate::reasons::{Draft, Ring, Statement};
 use crate::state::acts::OutboxRow;
 use crate::state::{self, acts, keys};
@@ -84,13 +81,6 @@ impl MemberStanding {
             Self::NotInForce => "not in force",
         }
     }
-}
-
-/// What a commit is to do, resolved against group and registry.
-struct Planned {
-    adds: Vec<Add>,
-    packages: Vec<VerifiedKeyPackage>,
-    removes: Vec<(Sha256Digest, LeafIndex)>,
 }
 
 impl Agent {
@@ -167,34 +157,6 @@ impl Agent {
         Ok(acts.iter().any(|act| matches!(&act.body, Body::MemberChange(body) if body.removes.iter().any(theirs))))
     }
 
-    /// Leaves a case: from now on the server gives this device nothing, and the next commit of a colleague removes its leaf.
-    ///
-    /// # Errors
-    /// What a rule or the server refuses.
-    pub async fn leave(&self, case: CaseId, statement: &Statement) -> Result<(), AgentError> {
-        let _turn = self.group_turn.lock().await;
-        self.catch_up(case).await?;
-        let file = self.case_file(case).await?;
-        let ring = self.ring(&file).await?;
-        let intent = self
-            .sign_act(Draft {
-                case,
-                exhibit: None,
-                purpose: None,
-                recipients: Vec::new(),
-                group: Some(self.group_seen(case).await?),
-                chain_seen: None,
-                body: Body::MemberLeave(Nothing {}),
-                statement,
-                case_title: file.title.as_deref(),
-                exhibit_title: None,
-                ring: Some(&ring),
-            })
-            .await?;
-        let body = to_json(&custodia_api::messages::Act { intent: intent.text().to_owned() })?;
-        self.enter(&intent, format!("/v1/cases/{case}/acts"), body).await.map(drop)
-    }
-
     /// Makes and delivers one commit. The caller has the turn and has caught up.
     pub(crate) async fn change_members(
         &self,
@@ -211,7 +173,7 @@ impl Agent {
         let members = group.members()?;
         let planned = self.plan(case, &members, joining, removing).await?;
 
-        let partial = planned.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None));
+        let partial = planned.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None | Terms::Recovery));
         let renew = partial || !planned.removes.is_empty();
         let (version, key) = self.next_ring(&file, renew).await?;
         let context = self.commit_context(case, version, &key).await?;
@@ -250,7 +212,10 @@ impl Agent {
                 ring: Some(&ring),
             })
             .await?;
-        let granted = self.grants_for(&file, &planned.adds, &chosen, Purpose::Investigation, statement, &ring).await?;
+        let mut granted = self.grants_for(&file, &planned.adds, &chosen, Purpose::Investigation, statement, &ring).await?;
+        for add in planned.adds.iter().filter(|add| add.terms == Terms::Recovery) {
+            granted.extend(self.grants_in_place(&file, add.certificate, statement, &ring).await?);
+        }
         let request = ChangeMembers {
             intent: intent.text().to_owned(),
             commit: Base64(prepared.commit),
@@ -308,124 +273,20 @@ impl Agent {
         })
     }
 
-    /// Resolves who joins and who goes: recovery devices of new offices are added, whoever left or was revoked is removed.
-    async fn plan(
-        &self,
-        case: CaseId,
-        members: &[LeafFacts],
-        mut joining: Vec<Joining>,
-        removing: Vec<Sha256Digest>,
-    ) -> Result<Planned, AgentError> {
-        let mut removing: BTreeSet<Sha256Digest> = removing.into_iter().collect();
-        removing.extend(self.gone(case, members).await?);
-        let at_leaf = |certificate: &Sha256Digest| {
-            members.iter().find(|leaf| CertificateId::of(&leaf.certificate).digest() == *certificate).map(|leaf| leaf.index)
-        };
-        let removes = removing
-            .iter()
-            .map(|certificate| at_leaf(certificate).map(|leaf| (*certificate, leaf)))
-            .collect::<Option<Vec<_>>>()
-            .ok_or(AgentError::NotEligible("a device that is to be removed is no member of the case"))?;
-        if self.devices_by(removing.iter().copied()).await?.contains(&self.device.id) {
-            return Err(AgentError::NotEligible("a device does not remove itself; it leaves"));
-        }
-        self.with_recovery(members, &removing, &mut joining).await?;
-        let present = self.devices_by(members.iter().map(|leaf| CertificateId::of(&leaf.certificate).digest())).await?;
-        if !present.is_disjoint(&self.devices_by(joining.iter().map(|one| one.device)).await?) {
-            return Err(AgentError::NotEligible("a device that is to join is a member already"));
-        }
-        let packages = self.claim(&joining).await?;
-        let adds = joining.into_iter().map(|one| Add { certificate: one.device, terms: one.terms }).collect();
-        Ok(Planned { adds, packages, removes })
-    }
-
-    /// Adds the recovery device of each office that would otherwise have a member and none.
-    async fn with_recovery(
-        &self,
-        members: &[LeafFacts],
-        removing: &BTreeSet<Sha256Digest>,
-        joining: &mut Vec<Joining>,
-    ) -> Result<(), AgentError> {
-        let devices = self.devices().await?;
-        let find = |id: Sha256Digest| devices.iter().find(|device| device.id().digest() == id);
-        let mut covered: BTreeSet<_> = {
-            let believed = self.believed().await?;
-            let registry = believed.registry.registry();
-            let staying = members.iter().map(|leaf| CertificateId::of(&leaf.certificate)).filter(|id| !removing.contains(&id.digest()));
-            let recovery = staying.filter_map(|id| registry.certificate(id)).filter(|one| one.role() == Role::Recovery);
-            recovery.map(|one| one.office().clone()).collect()
-        };
-        let eligible = |device: &&Certificate| matches!(device.role(), Role::Prosecutor | Role::Recovery);
-        let mut wanted = Vec::new();
-        for one in joining.iter() {
-            let device = find(one.device)
-                .filter(eligible)
-                .ok_or(AgentError::NotEligible("a device that is to join is not a prosecutor's or recovery device in good standing"))?;
-            if device.role() == Role::Recovery {
-                covered.insert(device.office().clone());
-            } else {
-                wanted.push((device.office().clone(), one.terms));
-            }
-        }
-        for (office, terms) in wanted {
-            if !covered.contains(&office) {
-                let recovery = self.recovery_devices(&office).await?;
-                joining.extend(recovery.iter().map(|device| Joining { device: device.id().digest(), terms }));
-                covered.insert(office);
-            }
-        }
-        Ok(())
-    }
-
-    /// Members that left or were revoked, by what this device knows.
-    async fn gone(&self, case: CaseId, members: &[LeafFacts]) -> Result<Vec<Sha256Digest>, AgentError> {
-        let left = self.left(case, None).await?;
-        let believed = self.believed().await?;
-        let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
-        let registry = believed.registry.registry();
-        let leaves = members.iter().filter_map(|leaf| registry.certificate(CertificateId::of(&leaf.certificate)));
-        let gone = leaves.filter(|leaf| left.contains(&leaf.device()) || matches!(registry.standing(leaf.id(), at), Worth::Revoked(_)));
-        Ok(gone.map(|leaf| leaf.id().digest()).collect())
-    }
-
-    /// Takes one key package of each device and checks that it is of that device.
-    async fn claim(&self, joining: &[Joining]) -> Result<Vec<VerifiedKeyPackage>, AgentError> {
-        if joining.is_empty() {
-            return Ok(Vec::new());
-        }
-        let asked = ClaimKeyPackages { devices: joining.iter().map(|one| one.device).collect() };
-        let claimed: ClaimedKeyPackages = self.link()?.http.post("/v1/key-packages/claim", &asked).await?;
-        if claimed.packages.len() != asked.devices.len() {
-            let other = Misbehaviour::shown(
-                "other key packages than those asked for",
-                format!("{} of {}", claimed.packages.len(), asked.devices.len()),
-            );
-            return self.keeping_evidence(Err(other.into())).await;
-        }
-        let now = self.now();
-        let packages = asked
-            .devices
-            .iter()
-            .zip(claimed.packages)
-            .map(|(device, Base64(shown))| {
-                let package = VerifiedKeyPackage::parse(&shown, now)?;
-                let own = CertificateId::of(&package.facts().certificate).digest() == *device;
-                let other =
-                    || Misbehaviour { finding: "a key package of another device", held: device.to_string(), shown: hex::encode(&shown) };
-                if own { Ok(package) } else { Err(other().into()) }
-            })
-            .collect();
-        self.keeping_evidence(packages).await
-    }
-
     /// The accepted acts of some kinds in a case's chain as far as this device has followed it.
     pub(crate) async fn case_acts(&self, case: CaseId, kinds: &[Kind]) -> Result<Vec<SignedIntent>, AgentError> {
-        let views = state::head::acts(&mut *self.state.connection().await, case, kinds).await?;
+        Ok(self.acts_of(case, kinds).await?.into_iter().map(|(_, act)| act).collect())
+    }
+
+    /// The accepted acts of some kinds in a chain as far as this device has followed it, each with its record's core.
+    pub(super) async fn acts_of(&self, chain: impl ChainId, kinds: &[Kind]) -> Result<Vec<(Core, SignedIntent)>, AgentError> {
+        let views = state::head::acts(&mut *self.state.connection().await, chain, kinds).await?;
         let believed = self.believed().await?;
         let mut acts = Vec::with_capacity(views.len());
         for view in views {
             let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
-            acts.extend(crate::sync::read_record(&believed, &view, opened)?.intent);
+            let record = crate::sync::read_record(&believed, &view, opened)?;
+            acts.extend(record.opened.core.zip(record.intent));
         }
         Ok(acts)
     }

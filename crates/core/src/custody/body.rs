@@ -9,6 +9,7 @@ use crate::identity::RevocationReason;
 
 use super::intent::GROUP_ID_BYTES;
 use super::kind::Kind;
+use super::recovery::Recovery;
 use super::wire::{Base64, Hex};
 
 /// Europol handling code: how far an exhibit may travel without its originator's permission.
@@ -228,6 +229,8 @@ pub enum Terms {
     None,
     /// A member's own device that comes back on the terms that it had.
     Resync,
+    /// In the place of a lost device: what that one could open, each exhibit by a grant of its own.
+    Recovery,
 }
 
 /// A device joins.
@@ -410,6 +413,7 @@ bodies! {
     RestrictionLift(Nothing),
     ConsentGive(Consent),
     CaseCreate(CaseCreate),
+    CaseRecovery(Recovery),
     MemberChange(MemberChange),
     MemberLeave(Nothing),
     GroupReport(GroupReport),

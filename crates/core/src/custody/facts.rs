@@ -6,6 +6,7 @@ use crate::ids::{CaseId, DeviceId, IntentId, OfficeId, PersonId};
 use crate::time::LogTime;
 
 use super::body::Handling;
+use super::recovery::RecoveryFacts;
 
 /// What holds of the log at the moment of judging.
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +123,8 @@ pub struct ExhibitFacts {
     pub consent_judicial: bool,
     /// Whether the originator consented to passing it on (H2).
     pub consent_onward: bool,
+    /// For a grant: whether the receiving device came in the place of one that could open this exhibit.
+    pub restored: bool,
     /// For a grant: the receiving device, if the registry knows it, and whether it is a member (or joins in the same commit).
     pub recipient: Option<(DeviceFacts, bool)>,
 }
@@ -148,6 +151,10 @@ pub struct ChangeFacts {
     pub after: Vec<LeafFacts>,
     /// Exhibits that the actor may open, for which a full-history addition needs a disclosure, and those disclosed with this commit, per add.
     pub undisclosed_for_full: usize,
+    /// As many of the exhibits that a lost device and the actor could open, per device in a lost one's place.
+    pub undisclosed_for_recovery: usize,
+    /// For each device that joins in the place of a lost one, what holds of that recovery.
+    pub replacements: Vec<RecoveryFacts>,
 }
 
 /// All facts for one intent.
@@ -165,4 +172,6 @@ pub struct Facts<'a> {
     pub exhibit: Option<ExhibitFacts>,
     /// The commit, for `member.change`.
     pub change: Option<ChangeFacts>,
+    /// The recovery, for `case.recovery`.
+    pub recovery: Option<RecoveryFacts>,
 }

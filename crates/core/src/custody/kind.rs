@@ -39,6 +39,9 @@ pub enum Kind {
     /// A case and its group are founded.
     #[serde(rename = "case.create")]
     CaseCreate,
+    /// A device comes in the place of a lost one.
+    #[serde(rename = "case.recovery")]
+    CaseRecovery,
     /// One commit: members join, leave or renew their keys.
     #[serde(rename = "member.change")]
     MemberChange,
@@ -80,7 +83,7 @@ pub enum Concern {
 
 impl Kind {
     /// All kinds, in the order of the specification.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Collection,
         Self::Consultation,
         Self::Disclosure,
@@ -93,6 +96,7 @@ impl Kind {
         Self::RestrictionLift,
         Self::ConsentGive,
         Self::CaseCreate,
+        Self::CaseRecovery,
         Self::MemberChange,
         Self::MemberLeave,
         Self::GroupReport,
@@ -118,6 +122,7 @@ impl Kind {
             Self::RestrictionLift => "restriction.lift",
             Self::ConsentGive => "consent.give",
             Self::CaseCreate => "case.create",
+            Self::CaseRecovery => "case.recovery",
             Self::MemberChange => "member.change",
             Self::MemberLeave => "member.leave",
             Self::GroupReport => "group.report",
@@ -143,7 +148,7 @@ impl Kind {
             | Self::RestrictionPlace
             | Self::RestrictionLift
             | Self::ConsentGive => Concern::Exhibit,
-            Self::CaseCreate | Self::MemberChange | Self::MemberLeave | Self::GroupReport => Concern::Case,
+            Self::CaseCreate | Self::CaseRecovery | Self::MemberChange | Self::MemberLeave | Self::GroupReport => Concern::Case,
             Self::DeviceEnrol | Self::DeviceRevoke | Self::TrustList | Self::LogOrigin => Concern::Registry,
             Self::LogRead => Concern::Log,
         }

@@ -189,8 +189,8 @@ impl Replay {
         if self.world.owes_source() {
             findings.push(Finding::failed("REC-09", "end of the log", "an exhibit made from another has no record on the other's chain"));
         }
-        if self.world.owes_disclosures() {
-            findings.push(Finding::failed("MEM-07", "end of the log", "a full-history addition was not accounted for exhibit by exhibit"));
+        if let Some(rule) = self.world.owes_disclosures() {
+            findings.push(Finding::failed(rule.id, "end of the log", "an addition was not accounted for exhibit by exhibit"));
         }
         findings
     }
@@ -288,13 +288,14 @@ impl Replay {
         let devices = |certificate: &Sha256Digest| self.device(certificate, core.time);
         let Some((actor, _)) = devices(&intent.signer()) else { return Err(rules::ACC_01.id.to_owned()) };
         let change = match &intent.body {
-            Body::MemberChange(body) => self.world.change_facts(intent, body, &devices),
+            Body::MemberChange(body) => self.world.change_facts(intent, &actor, body, &devices),
             _ => None,
         };
         let case = self.world.case_facts(intent, actor.id);
         let exhibit = self.world.exhibit_facts(intent, &actor, &devices);
         let parent = self.world.parent_facts(intent, actor.id);
-        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change }).map_err(|rule| rule.id.to_owned())
+        let recovery = self.world.recovery_facts(intent, &devices);
+        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change, recovery }).map_err(|rule| rule.id.to_owned())
     }
 
     fn log_facts(&self, intent: &SignedIntent, core: &Core) -> LogFacts<'_> {
@@ -308,8 +309,8 @@ impl Replay {
     }
 
     fn apply(&mut self, intent: &SignedIntent, core: &Core, subject: &str, step: &mut Step) {
-        if self.world.owes_disclosures() && !self.world.goes_with_owed(intent, intent.signer()) {
-            step.fail("MEM-07", subject, "the full-history addition before it was not accounted for exhibit by exhibit");
+        if let Some(rule) = self.world.owes_disclosures().filter(|_| !self.world.goes_with_owed(intent, intent.signer())) {
+            step.fail(rule.id, subject, "the addition before it was not accounted for exhibit by exhibit");
             self.world.forgive();
         }
         if let Err(rule) = self.world.judge_succession(intent) {
@@ -321,7 +322,7 @@ impl Replay {
         }
         if let Some((actor, _)) = self.device(&intent.signer(), core.time) {
             let (registry, as_of) = (&self.registry, self.as_of(core.time));
-            self.world.apply(intent, &actor, &|certificate| device(registry, as_of, certificate));
+            self.world.apply(intent, &actor, core.time, &|certificate| device(registry, as_of, certificate));
         }
     }
 }

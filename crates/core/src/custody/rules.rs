@@ -8,6 +8,10 @@ use super::intent::{Intent, SignedIntent};
 use super::kind::{Concern, Kind, Purpose};
 use crate::identity::Role;
 
+mod recovery;
+
+pub use recovery::prosecutor_remains;
+
 /// How long before the log's time the actor's time of an opening may lie, in milliseconds: 24 hours.
 pub const OLDEST_OPENING_MILLIS: i128 = 24 * 60 * 60 * 1000;
 /// How far after the log's time it may lie: 10 minutes.
@@ -60,6 +64,11 @@ rules! {
     MEM_05 "MEM-05" "Every office with a member has a recovery device in the group."
     MEM_06 "MEM-06" "The ring key is renewed at every removal and at every addition without full history, and only then; a resync repeats it."
     MEM_07 "MEM-07" "An addition with full history comes with one disclosure for every exhibit that the adding member may open."
+    RCV_01 "RCV-01" "A recovery is proposed with a recovery device for a prosecutor's device of its office, in good standing and no member, in the place of a prosecutor's device of that office that was revoked or has left, and was not removed before that."
+    RCV_02 "RCV-02" "The device in a lost one's place is the same person's, who has not left; only when no prosecutor is left in the case may it be another's, or the place that of one who left."
+    RCV_03 "RCV-03" "A recovery may be carried out when another person than the one who proposed it confirms exactly that proposal, once, within 30 days and before a later one for the same device, with a recovery device of that office or as a prosecutor of the case."
+    RCV_04 "RCV-04" "A recovery device adds a device only by a confirmed recovery of its office, carried out once and within 30 days of its proposal; nobody else adds one on such terms."
+    RCV_05 "RCV-05" "A device in a lost one's place is given what that one could open, by one disclosure for each exhibit that the recovery device can open too; a recovery device grants nothing else."
 }
 
 /// Judges an act by every rule that concerns it; the first rule broken is the answer.
@@ -85,6 +94,7 @@ pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
             let change = facts.change.as_ref().ok_or(MEM_01)?;
             judge_change(body, case, change, facts)
         }
+        Body::CaseRecovery(body) => recovery::judge(body, &facts.actor, facts.recovery.as_ref().ok_or(RCV_01)?, facts.log.time),
         _ if kind.concern() == Concern::Exhibit => {
             let exhibit = facts.exhibit.as_ref().filter(|exhibit| exhibit.case == intent.case).ok_or(REC_05)?;
             judge_exhibit(intent, facts, case, exhibit)
@@ -129,7 +139,7 @@ fn role_permits(role: Role, kind: Kind, intent: &Intent) -> bool {
     match role {
         Role::Prosecutor => true,
         Role::Auditor => kind == Kind::LogRead,
-        Role::Recovery => matches!(kind, Kind::MemberChange | Kind::GroupReport) || grant,
+        Role::Recovery => matches!(kind, Kind::MemberChange | Kind::GroupReport | Kind::CaseRecovery) || grant,
         Role::Administrator => false,
     }
 }
@@ -141,8 +151,11 @@ fn judge_exhibit(intent: &Intent, facts: &Facts<'_>, case: &CaseFacts, exhibit: 
         Body::Consultation(_) => judge_opening(intent, facts, case, exhibit),
         Body::Disclosure(disclosure) => {
             judge_opening(intent, facts, case, exhibit)?;
+            let restores = facts.actor.role == Role::Recovery && exhibit.restored;
+            demand(RCV_05, facts.actor.role != Role::Recovery || restores)?;
             let travels = matches!(disclosure, Disclosure::Grant { .. } | Disclosure::Transfer { .. });
-            demand(ACC_07, !travels || exhibit.handling != Handling::H2 || exhibit.consent_onward)?;
+            // What comes back to the office that could open it is not passed on.
+            demand(ACC_07, !travels || restores || exhibit.handling != Handling::H2 || exhibit.consent_onward)?;
             match disclosure {
                 Disclosure::Dossier { .. } => demand(ACC_06, exhibit.handling != Handling::H1 || exhibit.consent_judicial),
                 Disclosure::Grant { .. } => demand(
@@ -233,10 +246,16 @@ fn judge_change(body: &MemberChange, case: &CaseFacts, change: &ChangeFacts, fac
     demand(MEM_03, change.removes.iter().all(may_remove))?;
     demand(MEM_04, change.after.iter().all(|leaf| !leaf.gone))?;
     demand(MEM_05, every_office_can_recover(&change.after))?;
-    let partial = body.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None));
+    let partial = body.adds.iter().any(|add| matches!(add.terms, Terms::Chosen | Terms::None | Terms::Recovery));
     let renews = !body.resync && (partial || !body.removes.is_empty());
     demand(MEM_06, body.ring_version == case.ring_version + u32::from(renews))?;
-    demand(MEM_07, change.undisclosed_for_full == 0)
+    demand(MEM_07, change.undisclosed_for_full == 0)?;
+    let by_recovery = facts.actor.role == Role::Recovery;
+    demand(RCV_04, !by_recovery || body.adds.iter().all(|add| matches!(add.terms, Terms::Recovery | Terms::Resync)))?;
+    for replacement in &change.replacements {
+        recovery::judge_replacement(&facts.actor, replacement, facts.log.time)?;
+    }
+    demand(RCV_05, change.undisclosed_for_recovery == 0)
 }
 
 fn every_office_can_recover(members: &[LeafFacts]) -> bool {

@@ -10,7 +10,11 @@ use super::body::{Add, Body, Collection, ConsentTo, Disclosure, Erasure, Handlin
 use super::facts::{CaseFacts, ChangeFacts, DeviceFacts, ExhibitFacts, ExhibitState, LeafFacts, Membership, Proposal};
 use super::intent::{GroupSeen, Intent, SignedIntent};
 use super::record::{ChainHead, ChainSeq, Commitment, Place};
-use super::rules;
+use super::recovery::Recoveries;
+use super::rules::{self, Rule};
+use crate::time::LogTime;
+
+mod recovery;
 
 /// A device in a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Case {
     pub epoch: u64,
     /// The confirmed transcript hash that the first intent of each epoch named.
     transcripts: BTreeMap<u64, Vec<u8>>,
+    /// Devices in the place of lost ones.
+    recoveries: Recoveries,
 }
 
 /// An exhibit as its records made it.
@@ -69,8 +75,8 @@ pub struct World {
     /// Commitments by sequence number. A chain begins with the first record that names its id, accepted or refused.
     case_chains: BTreeMap<CaseId, Vec<Commitment>>,
     exhibit_chains: BTreeMap<ExhibitId, Vec<Commitment>>,
-    /// Disclosures that full-history additions of the running commit still owe: actor, recipient, exhibit.
-    owed: BTreeSet<(Sha256Digest, Sha256Digest, ExhibitId)>,
+    /// Disclosures that additions of the running commit still owe: actor, recipient, exhibit; and the rule that asks for it.
+    owed: BTreeMap<(Sha256Digest, Sha256Digest, ExhibitId), Rule>,
     /// The collection, just applied, of an exhibit that was made from another.
     derived: Option<SignedIntent>,
 }
@@ -99,15 +105,15 @@ impl World {
         self.exhibits.iter().map(|(id, exhibit)| (*id, exhibit))
     }
 
-    /// Whether a commit's full-history additions still owe disclosures (rule MEM-07); they must follow it at once.
-    pub fn owes_disclosures(&self) -> bool {
-        !self.owed.is_empty()
+    /// The rule by which a commit's additions still owe disclosures, MEM-07 or RCV-05; they must follow it at once.
+    pub fn owes_disclosures(&self) -> Option<Rule> {
+        self.owed.values().next().copied()
     }
 
     /// Whether this act may stand before all that is owed is paid: it is one of the grants that come with the commit, in whichever order.
     pub fn goes_with_owed(&self, intent: &Intent, signer: Sha256Digest) -> bool {
         let grant = matches!(&intent.body, Body::Disclosure(Disclosure::Grant { .. }));
-        grant && self.owed.iter().all(|(actor, ..)| *actor == signer)
+        grant && self.owed.keys().all(|(actor, ..)| *actor == signer)
     }
 
     /// Forgets what is owed, once it was reported.
@@ -119,7 +125,7 @@ impl World {
     ///
     /// # Errors
     /// `REC-09`: the source's record of a derived exhibit is missing here, or stands here alone.
-    pub fn judge_succession(&self, intent: &SignedIntent) -> Result<(), rules::Rule> {
+    pub fn judge_succession(&self, intent: &SignedIntent) -> Result<(), Rule> {
         match &self.derived {
             Some(collection) => rules::judge_derivation(collection, Some(intent)),
             None if matches!(intent.body, Body::Combination(_)) => Err(rules::REC_09),
@@ -151,8 +157,9 @@ impl World {
 
     /// The exhibit's facts for an actor.
     pub fn exhibit_facts(&self, intent: &Intent, actor: &DeviceFacts, devices: DeviceLookup<'_>) -> Option<ExhibitFacts> {
-        let exhibit = self.exhibits.get(&intent.exhibit?)?;
-        let chain = intent.exhibit.and_then(|id| self.exhibit_chains.get(&id)).map_or(&[][..], Vec::as_slice);
+        let id = intent.exhibit?;
+        let exhibit = self.exhibits.get(&id)?;
+        let chain = self.exhibit_chains.get(&id).map_or(&[][..], Vec::as_slice);
         let stands = |seq: u64| usize::try_from(seq).ok().and_then(|seq| chain.get(seq));
         let recipient = match &intent.body {
             Body::Disclosure(Disclosure::Grant { device, .. }) => devices(device).map(|(facts, _)| {
@@ -172,6 +179,7 @@ impl World {
             originator: exhibit.originator.clone(),
             chain_seen_stands: intent.chain_seen.is_some_and(|seen| stands(seen.seq).is_some_and(|c| c.0 == seen.commitment)),
             granted: exhibit.grants.contains(&actor.id),
+            restored: self.restores(intent, (id, exhibit), devices),
             consent_judicial: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H1)),
             consent_onward: exhibit.consents.iter().any(|&to| rules::consent_lifts(to, Handling::H2)),
             recipient,
@@ -181,7 +189,13 @@ impl World {
     /// The facts of a commit as its intent names it; whether the intent matches the commit's bytes is not known here and taken as so.
     ///
     /// None if it names a device that the registry does not know.
-    pub fn change_facts(&self, intent: &Intent, body: &MemberChange, devices: DeviceLookup<'_>) -> Option<ChangeFacts> {
+    pub fn change_facts(
+        &self,
+        intent: &Intent,
+        actor: &DeviceFacts,
+        body: &MemberChange,
+        devices: DeviceLookup<'_>,
+    ) -> Option<ChangeFacts> {
         let case = self.cases.get(&intent.case)?;
         let leaf = |certificate: &Sha256Digest| {
             let (device, revoked) = devices(certificate)?;
@@ -196,7 +210,15 @@ impl World {
         let removed_are_members = removes.iter().all(|leaf| case.members.contains_key(&leaf.device.id));
         let once = after.iter().map(|leaf| leaf.device.id).collect::<BTreeSet<_>>().len() == after.len();
         let follows = body.epoch == case.epoch;
-        Some(ChangeFacts { intent_matches_commit: follows && removed_are_members && once, adds, removes, after, undisclosed_for_full: 0 })
+        Some(ChangeFacts {
+            intent_matches_commit: follows && removed_are_members && once,
+            adds,
+            removes,
+            after,
+            undisclosed_for_full: 0,
+            undisclosed_for_recovery: 0,
+            replacements: self.replacements(intent.case, body, actor, devices),
+        })
     }
 
     /// The place that the next record of a case takes.
@@ -217,10 +239,10 @@ impl World {
         }
     }
 
-    /// Applies an accepted act of a case; its chains are extended by [`Self::extend_chains`] afterwards.
+    /// Applies an accepted act of a case, at its record's time; its chains are extended by [`Self::extend_chains`] afterwards.
     ///
     /// Judges nothing: the caller did, or reports what it found and goes on.
-    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts, devices: DeviceLookup<'_>) {
+    pub fn apply(&mut self, intent: &SignedIntent, actor: &DeviceFacts, time: LogTime, devices: DeviceLookup<'_>) {
         let (signer, office) = (intent.signer(), &actor.office);
         let device_of = |certificate: &Sha256Digest| devices(certificate).map(|(device, _)| device.id);
         self.derived = matches!(&intent.body, Body::Collection(Collection { derivation: Some(_), .. })).then(|| intent.clone());
@@ -234,10 +256,18 @@ impl World {
                 let members = body.members.iter().filter_map(founder).collect();
                 // The transcript hash of a group at its creation is empty (RFC 9420 §8.2).
                 let transcripts = BTreeMap::from([(0, Vec::new())]);
-                let case = Case { ring_version: body.ring_version, founder: office.clone(), members, epoch: 0, transcripts };
+                let case = Case {
+                    ring_version: body.ring_version,
+                    founder: office.clone(),
+                    members,
+                    epoch: 0,
+                    transcripts,
+                    recoveries: Recoveries::default(),
+                };
                 self.cases.entry(intent.case).or_insert(case);
             }
-            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, actor.id, body, devices),
+            (Body::MemberChange(body), _) => self.change_members(intent.case, signer, actor, body, devices),
+            (Body::CaseRecovery(body), _) => self.apply_recovery(intent, body, actor, time, devices),
             (Body::MemberLeave(_), _) => {
                 if let Some(member) = self.cases.get_mut(&intent.case).and_then(|case| case.members.get_mut(&actor.id)) {
                     member.membership.left = true;
@@ -270,11 +300,14 @@ impl World {
         }
     }
 
-    fn change_members(&mut self, id: CaseId, signer: Sha256Digest, actor: DeviceId, body: &MemberChange, devices: DeviceLookup<'_>) {
+    fn change_members(&mut self, id: CaseId, signer: Sha256Digest, actor: &DeviceFacts, body: &MemberChange, devices: DeviceLookup<'_>) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let device_of = |certificate: &Sha256Digest| devices(certificate).map(|(device, _)| device.id);
         // Who comes back on the terms that it had is the actor itself.
-        let own = case.membership(actor);
+        let own = case.membership(actor.id);
+        if !body.resync {
+            case.retire(id, body, &self.exhibits, devices);
+        }
         let removed: BTreeSet<DeviceId> = body.removes.iter().filter_map(device_of).collect();
         case.members.retain(|device, _| !removed.contains(device));
         // Who is removed loses what was granted; who comes back has only what is granted anew. A resync is the same membership.
@@ -288,22 +321,30 @@ impl World {
         for Add { certificate, terms } in &body.adds {
             let kept = match terms {
                 Terms::Full | Terms::Resync => own,
-                Terms::Founder | Terms::Chosen | Terms::None => None,
+                Terms::Founder | Terms::Chosen | Terms::None | Terms::Recovery => None,
             };
             let first_ring = kept.map_or(body.ring_version, |membership| membership.first_ring);
             let Some(device) = device_of(certificate) else { continue };
             let membership = Membership { first_ring, left: false };
             case.members.insert(device, Member { certificate: *certificate, membership });
-            if *terms == Terms::Full
-                && let Some(granter) = own
-            {
-                let open = self.exhibits.iter().filter(|(_, exhibit)| {
-                    exhibit.case == id
-                        && exhibit.state != ExhibitState::Erased
-                        && rules::may_open(granter.first_ring, exhibit.grants.contains(&actor), exhibit.ring_version)
-                });
-                self.owed.extend(open.map(|(exhibit, _)| (signer, *certificate, *exhibit)));
+            if *terms == Terms::Recovery {
+                case.recoveries.carry_out(device, &actor.office);
             }
+            let replaced = case.recoveries.replaced_by(device);
+            let rule = match terms {
+                Terms::Full => rules::MEM_07,
+                Terms::Recovery => rules::RCV_05,
+                Terms::Founder | Terms::Chosen | Terms::None | Terms::Resync => continue,
+            };
+            let Some(granter) = own else { continue };
+            let given = |exhibit, ring| *terms == Terms::Full || replaced.is_some_and(|held| held.could_open(exhibit, ring));
+            let open = self.exhibits.iter().filter(|(exhibit, known)| {
+                known.case == id
+                    && known.state != ExhibitState::Erased
+                    && given(**exhibit, known.ring_version)
+                    && rules::may_open(granter.first_ring, known.grants.contains(&actor.id), known.ring_version)
+            });
+            self.owed.extend(open.map(|(exhibit, _)| ((signer, *certificate, *exhibit), rule)));
         }
     }
 }

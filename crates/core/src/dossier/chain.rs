@@ -198,15 +198,17 @@ fn check_rules(registry: &RegistryAt, output: &mut ChainOutput) {
             parent: None,
             exhibit: exhibit.map(|exhibit| ExhibitFacts {
                 chain_seen_stands: true,
+                restored: true,
                 recipient: exhibit.recipient.map(|(device, _)| (device, true)),
                 ..exhibit
             }),
             change: None,
+            recovery: None,
         };
         if let Err(rule) = rules::judge(intent, &facts) {
             broken.push((act.core.index, rule));
         }
-        world.apply(intent, &actor, &devices);
+        world.apply(intent, &actor, act.core.time, &devices);
     }
     for (index, rule) in broken {
         output.fail("CHN-05", &format!("record {index}"), format!("it was accepted against rule {}: {}", rule.id, rule.demands));

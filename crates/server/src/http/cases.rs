@@ -119,8 +119,8 @@ pub(super) async fn grant(
 pub(super) async fn act(shared: web::Data<Shared>, case: web::Path<String>, request: ActOf<ActRequest>) -> Result<HttpResponse, Refusal> {
     let ActOf { caller, body, nonce } = request;
     let intent = Vault::intent_of(&caller, &body.intent, id(&case, "case id")?)?;
-    if !matches!(intent.kind(), Kind::MemberLeave | Kind::GroupReport) {
-        return Err(Refusal::Malformed("only member.leave and group.report are taken here".to_owned()));
+    if !matches!(intent.kind(), Kind::MemberLeave | Kind::GroupReport | Kind::CaseRecovery) {
+        return Err(Refusal::Malformed("only case.recovery, member.leave and group.report are taken here".to_owned()));
     }
     let receipt = shared.vault.enter_one(Some(nonce), Act { intent, attachment: Attachment::None }).await?;
     Ok(json(&Acknowledged { receipt }))

@@ -11,7 +11,7 @@ use custodia_core::group::context::CommitContext;
 use custodia_core::group::facts::{CommitFacts, Epoch, GroupId, LeafFacts, LeafIndex, Sender};
 use custodia_core::group::rules::{self, CertifiedLeaf, GroupRule, LeafRole};
 use custodia_core::identity::{AsOf, Certificate, CertificateId, RegistrySeq, Role, Standing};
-use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId, OfficeId};
 use custodia_core::log::merkle::TreeSize;
 use custodia_failpoint::fail_point;
 use custodia_mls::{CheckedCommit, FollowedGroup};
@@ -20,6 +20,7 @@ use super::acts::{ActFailure, BrokenRule};
 use super::append::Growing;
 use super::effects::{broken, of_mls};
 use super::facts::parse_state;
+use super::recovery;
 use super::turn::read_frontier;
 use super::{Act, ChangeMessage};
 use crate::error::Refusal;
@@ -71,8 +72,11 @@ pub(super) async fn check(
     judge_leaves(growing, &group, facts, &members)?;
 
     let matches = digests_match(body, message) && names_the_commit(body, facts, intent.signer());
-    let undisclosed_for_full = undisclosed(conn, intent, sender.device(), body, following).await?;
-    let facts = change_facts(growing, body, &members, matches, undisclosed_for_full)?;
+    let actor = (sender.device(), sender.office());
+    let owed = undisclosed(conn, growing, intent, actor, body, following).await?;
+    let replacements = recovery::replacements(conn, growing, intent.case, actor.1, body).await?;
+    let facts = change_facts(growing, body, &members, matches)?;
+    let facts = ChangeFacts { undisclosed_for_full: owed.full, undisclosed_for_recovery: owed.recovery, replacements, ..facts };
     Ok(CheckedChange { facts, group, commit })
 }
 
@@ -159,17 +163,31 @@ fn names_the_commit(body: &MemberChange, facts: &CommitFacts, signer: Sha256Dige
         && body.ring_commitment == facts.context.ring_commitment
 }
 
-/// How many disclosures full-history additions still owe: one for each exhibit that the actor may open.
+/// How many disclosures additions still owe.
+#[derive(Default)]
+struct Owed {
+    full: usize,
+    recovery: usize,
+}
+
+/// Additions with full history owe one for each exhibit that the actor may open; those in a lost device's place, for each that both may open.
 async fn undisclosed(
     conn: &mut Conn,
+    growing: &Growing,
     intent: &SignedIntent,
-    actor: DeviceId,
+    (actor, office): (DeviceId, &OfficeId),
     body: &MemberChange,
     following: &[Act],
-) -> Result<usize, StoreError> {
+) -> Result<Owed, StoreError> {
+    let mut owed = Owed::default();
     let full: Vec<Sha256Digest> = body.adds.iter().filter(|add| add.terms == Terms::Full).map(|add| add.certificate).collect();
-    if full.is_empty() {
-        return Ok(0);
+    let mut in_place = Vec::new();
+    for add in body.adds.iter().filter(|add| add.terms == Terms::Recovery) {
+        let held = recovery::held_by_lost(conn, growing, intent.case, office, add.certificate).await?;
+        in_place.extend(held.map(|held| (add.certificate, held)));
+    }
+    if full.is_empty() && in_place.is_empty() {
+        return Ok(owed);
     }
     let disclosed: BTreeSet<(Sha256Digest, ExhibitId)> = following
         .iter()
@@ -180,23 +198,19 @@ async fn undisclosed(
         })
         .collect();
     let first_ring = cases::member(conn, intent.case, actor).await?.map_or(u32::MAX, |member| member.first_ring);
-    let mut missing = 0;
     for exhibit in exhibits::exhibits_of(conn, intent.case).await? {
         let granted = cases::is_granted(conn, exhibit.id, actor).await?;
         if parse_state(&exhibit.state)? != ExhibitState::Erased && may_open(first_ring, granted, exhibit.ring_version) {
-            missing += full.iter().filter(|device| !disclosed.contains(&(**device, exhibit.id))).count();
+            let missing = |device: &Sha256Digest| !disclosed.contains(&(*device, exhibit.id));
+            owed.full += full.iter().filter(|device| missing(device)).count();
+            let owing = in_place.iter().filter(|(_, held)| held.could_open(exhibit.id, exhibit.ring_version));
+            owed.recovery += owing.filter(|(device, _)| missing(device)).count();
         }
     }
-    Ok(missing)
+    Ok(owed)
 }
 
-fn change_facts(
-    growing: &Growing,
-    body: &MemberChange,
-    members: &[Member],
-    matches: bool,
-    undisclosed_for_full: usize,
-) -> Result<ChangeFacts, ActFailure> {
+fn change_facts(growing: &Growing, body: &MemberChange, members: &[Member], matches: bool) -> Result<ChangeFacts, ActFailure> {
     let leaf = |certificate: &Sha256Digest| {
         let (device, revoked) = growing.mirror.device_facts(*certificate, growing.time).ok_or(MEM_01)?;
         let left = members.iter().any(|member| member.device == device.id && member.left.is_some());
@@ -211,7 +225,8 @@ fn change_facts(
     let removed_are_members = removes.iter().all(|leaf| members.iter().any(|member| member.device == leaf.device.id));
     let once = after.iter().map(|leaf| leaf.device.id).collect::<BTreeSet<_>>().len() == after.len();
     let intent_matches_commit = matches && removed_are_members && once;
-    Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full })
+    let (undisclosed_for_full, undisclosed_for_recovery, replacements) = (0, 0, Vec::new());
+    Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full, undisclosed_for_recovery, replacements })
 }
 
 /// Applies a commit that was judged: group, members, ring version, commit and Welcomes.
@@ -244,16 +259,20 @@ pub(super) async fn apply(
     let own = cases::member(conn, intent.case, device_of(intent.signer())?).await?;
     for certificate in &body.removes {
         let device = device_of(*certificate)?;
+        if !body.resync {
+            recovery::retire(conn, growing, intent.case, *certificate, index).await?;
+        }
         cases::remove_member(conn, intent.case, device).await?;
         if !body.resync {
             cases::end_membership(conn, intent.case, device).await?;
         }
     }
+    recovery::carry_out(conn, growing, intent, body, index).await?;
     cases::set_ring_version(conn, intent.case, body.ring_version).await?;
     for add in &body.adds {
         let kept = match add.terms {
             Terms::Full | Terms::Resync => own,
-            Terms::Founder | Terms::Chosen | Terms::None => None,
+            Terms::Founder | Terms::Chosen | Terms::None | Terms::Recovery => None,
         };
         let first_ring = kept.map_or(body.ring_version, |member| member.first_ring);
         cases::insert_member(conn, intent.case, (device_of(add.certificate)?, add.certificate), first_ring, index).await?;

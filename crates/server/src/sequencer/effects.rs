@@ -17,6 +17,7 @@ use super::append::Growing;
 use super::change::{self, CheckedChange};
 use super::collect;
 use super::facts::{self, handling_text, state_text};
+use super::recovery;
 use super::{Act, Attachment};
 use crate::error::Refusal;
 use crate::store::{Conn, cases, exhibits, log};
@@ -59,6 +60,7 @@ pub(super) async fn apply(
             | Body::Disclosure(Disclosure::Grant { .. }),
             ..,
         ) => Err(Refusal::Malformed("this kind of act has a path of its own, with what belongs to it".to_owned()).into()),
+        (Body::CaseRecovery(body), ..) => Ok(recovery::enter(conn, growing, intent, body, index).await?),
         (Body::MemberLeave(_), ..) => Ok(cases::mark_left(conn, intent.case, actor.id, index).await?),
         (Body::LogRead(body), ..) => Ok(log::insert_log_read(conn, index, actor.id, intent.case, body.from..body.to).await?),
         (Body::HoldPlace(_) | Body::HoldLift(_), _, Some(exhibit)) => {

@@ -11,13 +11,15 @@ use custodia_core::custody::intent::{Intent, SignedIntent, UnverifiedIntent};
 use custodia_core::custody::record::Core;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::group::facts::GroupId;
+use custodia_core::identity::Role;
 use custodia_core::ids::{DeviceId, ExhibitId, OfficeId};
 use custodia_core::log::merkle::{RootHash, TreeSize};
 
 use super::append::Growing;
+use super::recovery;
 use super::turn::read_frontier;
 use crate::error::Refusal;
-use crate::store::{Conn, StoreError, exhibits};
+use crate::store::{Conn, StoreError, exhibits, recoveries};
 use crate::vault::Vault;
 
 /// Roots of this log at earlier sizes. They never change, and a turn that finds another log enters nothing.
@@ -77,7 +79,11 @@ pub(super) async fn gather<'a>(
     let case = case_facts(conn, growing, intent, actor.id).await?;
     let exhibit = exhibit_facts(conn, growing, intent, &actor).await?;
     let parent = parent_facts(conn, growing, intent, actor.id).await?;
-    Ok(Facts { log, actor, case, parent, exhibit, change })
+    let recovery = match &intent.body {
+        Body::CaseRecovery(body) => Some(recovery::facts(conn, growing, intent.case, body).await?),
+        _ => None,
+    };
+    Ok(Facts { log, actor, case, parent, exhibit, change, recovery })
 }
 
 async fn parent_facts(
@@ -164,6 +170,13 @@ async fn exhibit_facts(
         Body::Erasure(Erasure::Confirm { .. }) => proposal(conn, growing, id).await?,
         _ => None,
     };
+    let restored = match &recipient {
+        Some((device, _)) if actor.role == Role::Recovery => {
+            let held = recoveries::replaced_by(conn, exhibit.case, device.id).await?;
+            held.is_some_and(|held| held.could_open(id, exhibit.ring_version))
+        }
+        _ => false,
+    };
     Ok(Some(ExhibitFacts {
         case: exhibit.case,
         state: parse_state(&exhibit.state)?,
@@ -175,6 +188,7 @@ async fn exhibit_facts(
         originator: office(&exhibit.originator)?,
         chain_seen_stands,
         granted: growing.known.is_granted(conn, id, actor.id).await?,
+        restored,
         consent_judicial: exhibit.consent_judicial,
         consent_onward: exhibit.consent_onward,
         recipient,

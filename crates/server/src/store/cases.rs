@@ -1,5 +1,7 @@
 //! Cases: their groups as the server follows them, members, commits, Welcomes, grants.
 
+use std::collections::BTreeSet;
+
 use custodia_core::digest::Sha256Digest;
 use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
 
@@ -314,6 +316,13 @@ pub(crate) async fn is_granted(conn: &mut Conn, exhibit: ExhibitId, device: Devi
         .bytes(device.as_bytes())
         .exists(conn)
         .await
+}
+
+/// The exhibits of a case for which a device holds a grant.
+pub(crate) async fn granted_to(conn: &mut Conn, case: CaseId, device: DeviceId) -> Result<BTreeSet<ExhibitId>, StoreError> {
+    let statement =
+        sql("SELECT DISTINCT g.exhibit_id FROM grant_texts t JOIN grants g ON g.digest = t.digest WHERE t.case_id = $1 AND t.device = $2");
+    statement.bytes(case.as_bytes()).bytes(device.as_bytes()).rows(conn).await?.into_iter().map(|mut row| row.exhibit()).collect()
 }
 
 /// Grants to a device in a case whose first record stands at an index or later, in that order, at most `most`, each with that index.

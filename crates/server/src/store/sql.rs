@@ -1,7 +1,7 @@
 //! One statement: its text, what is bound to it, and the fields of its rows as our own types.
 
 use custodia_core::digest::{Blake3Digest, Sha256Digest};
-use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
+use custodia_core::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, Row as _};
@@ -189,6 +189,10 @@ impl Fields {
 
     pub fn blake3(&mut self) -> Result<Blake3Digest, StoreError> {
         self.array().map(Blake3Digest::from_bytes)
+    }
+
+    pub fn intent(&mut self) -> Result<IntentId, StoreError> {
+        self.array().map(IntentId::from_bytes)
     }
 
     pub fn case(&mut self) -> Result<CaseId, StoreError> {

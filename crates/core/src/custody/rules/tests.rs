@@ -1,3 +1,4 @@
+mod recovery;
 mod together;
 
 use super::*;
@@ -42,11 +43,13 @@ fn allowing(intent: &Intent) -> Facts<'static> {
             originator: "nl-om".parse().unwrap(),
             chain_seen_stands: true,
             granted: false,
+            restored: false,
             consent_judicial: false,
             consent_onward: false,
             recipient: Some((device("ro-diicot", Role::Prosecutor), true)),
         }),
         change: None,
+        recovery: None,
     }
 }
 
@@ -95,6 +98,8 @@ fn allowing_change(intent: &Intent) -> Facts<'static> {
         removes: vec![leaf("ro-diicot", Role::Prosecutor); body.removes.len()],
         after,
         undisclosed_for_full: 0,
+        undisclosed_for_recovery: 0,
+        replacements: Vec::new(),
     };
     Facts { change: Some(change), exhibit: None, ..allowing(intent) }
 }
@@ -180,6 +185,7 @@ fn acc_02_roles_do_only_what_is_theirs() {
     let granting = with(Body::Disclosure(Disclosure::Grant { grant: Sha256Digest::of(&[]), device: Sha256Digest::of(&[]) }));
     let mut recovering = allowing(&granting);
     recovering.actor.role = Role::Recovery;
+    recovering.exhibit.as_mut().unwrap().restored = true;
     only_this_breaks(ACC_02, &granting, &recovering, |facts| facts.actor.role = Role::Auditor);
     let exporting = with(Body::Disclosure(Disclosure::Export {}));
     only_this_breaks(ACC_02, &exporting, &allowing(&exporting), |facts| facts.actor.role = Role::Recovery);
@@ -368,15 +374,6 @@ fn mem_06_the_ring_is_renewed_exactly_when_somebody_must_not_read_on_or_back() {
 fn mem_07_full_history_is_accounted_for_exhibit_by_exhibit() {
     let intent = change(&[Terms::Full], 0, 4);
     only_this_breaks(MEM_07, &intent, &allowing_change(&intent), |facts| facts.change.as_mut().unwrap().undisclosed_for_full = 1);
-}
-
-#[test]
-fn leaving_and_holding_ask_for_membership_alone() {
-    let leave = with(Body::MemberLeave(Nothing {}));
-    assert_eq!(judge(&leave, &allowing(&leave)), Ok(()));
-    let hold = with(Body::HoldPlace(Nothing {}));
-    assert_eq!(judge(&hold, &allowing(&hold)), Ok(()));
-    assert_eq!(judge(&with(Body::Consultation(Consultation { mode: ViewMode::View })), &allowing(&consultation())), Ok(()));
 }
 
 #[test]

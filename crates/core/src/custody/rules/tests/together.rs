@@ -88,3 +88,12 @@ fn rec_09_a_derived_exhibit_stands_in_both_chains() {
         assert_eq!(judge_derivation(&collected, other), Err(REC_09));
     }
 }
+
+#[test]
+fn leaving_and_holding_ask_for_membership_alone() {
+    let leave = with(Body::MemberLeave(Nothing {}));
+    assert_eq!(judge(&leave, &allowing(&leave)), Ok(()));
+    let hold = with(Body::HoldPlace(Nothing {}));
+    assert_eq!(judge(&hold, &allowing(&hold)), Ok(()));
+    assert_eq!(judge(&with(Body::Consultation(Consultation { mode: ViewMode::View })), &allowing(&consultation())), Ok(()));
+}
