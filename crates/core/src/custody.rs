@@ -12,6 +12,7 @@ pub mod record;
 pub mod registry_act;
 pub mod replay;
 pub mod rules;
+pub mod succession;
 pub mod wire;
 pub mod world;
 

@@ -6,6 +6,7 @@ use crate::ids::{CaseId, DeviceId, IntentId, OfficeId, PersonId};
 use crate::time::LogTime;
 
 use super::body::Handling;
+use super::succession::SuccessionFacts;
 
 /// What holds of the log at the moment of judging.
 #[derive(Debug, Clone, Copy)]
@@ -165,4 +166,6 @@ pub struct Facts<'a> {
     pub exhibit: Option<ExhibitFacts>,
     /// The commit, for `member.change`.
     pub change: Option<ChangeFacts>,
+    /// The successor group, for `group.succeed`.
+    pub succession: Option<SuccessionFacts>,
 }

@@ -48,6 +48,9 @@ pub enum Kind {
     /// A member could not process a commit.
     #[serde(rename = "group.report")]
     GroupReport,
+    /// A case goes on in a new group.
+    #[serde(rename = "group.succeed")]
+    GroupSucceed,
     /// An office announces a device's certificate.
     #[serde(rename = "device.enrol")]
     DeviceEnrol,
@@ -80,7 +83,7 @@ pub enum Concern {
 
 impl Kind {
     /// All kinds, in the order of the specification.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Collection,
         Self::Consultation,
         Self::Disclosure,
@@ -96,6 +99,7 @@ impl Kind {
         Self::MemberChange,
         Self::MemberLeave,
         Self::GroupReport,
+        Self::GroupSucceed,
         Self::DeviceEnrol,
         Self::DeviceRevoke,
         Self::TrustList,
@@ -121,6 +125,7 @@ impl Kind {
             Self::MemberChange => "member.change",
             Self::MemberLeave => "member.leave",
             Self::GroupReport => "group.report",
+            Self::GroupSucceed => "group.succeed",
             Self::DeviceEnrol => "device.enrol",
             Self::DeviceRevoke => "device.revoke",
             Self::TrustList => "trust.list",
@@ -143,7 +148,7 @@ impl Kind {
             | Self::RestrictionPlace
             | Self::RestrictionLift
             | Self::ConsentGive => Concern::Exhibit,
-            Self::CaseCreate | Self::MemberChange | Self::MemberLeave | Self::GroupReport => Concern::Case,
+            Self::CaseCreate | Self::MemberChange | Self::MemberLeave | Self::GroupReport | Self::GroupSucceed => Concern::Case,
             Self::DeviceEnrol | Self::DeviceRevoke | Self::TrustList | Self::LogOrigin => Concern::Registry,
             Self::LogRead => Concern::Log,
         }

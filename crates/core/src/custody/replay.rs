@@ -294,7 +294,10 @@ impl Replay {
         let case = self.world.case_facts(intent, actor.id);
         let exhibit = self.world.exhibit_facts(intent, &actor, &devices);
         let parent = self.world.parent_facts(intent, actor.id);
-        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change }).map_err(|rule| rule.id.to_owned())
+        let as_of = self.as_of(core.time);
+        let standing = |device| as_of.is_some_and(|at| self.registry.current(device, at).is_some());
+        let succession = self.world.succession_facts(intent, actor.id, &devices, &standing);
+        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change, succession }).map_err(|rule| rule.id.to_owned())
     }
 
     fn log_facts(&self, intent: &SignedIntent, core: &Core) -> LogFacts<'_> {

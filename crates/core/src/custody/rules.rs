@@ -8,6 +8,10 @@ use super::intent::{Intent, SignedIntent};
 use super::kind::{Concern, Kind, Purpose};
 use crate::identity::Role;
 
+mod succession;
+
+pub use succession::is_reported;
+
 /// How long before the log's time the actor's time of an opening may lie, in milliseconds: 24 hours.
 pub const OLDEST_OPENING_MILLIS: i128 = 24 * 60 * 60 * 1000;
 /// How far after the log's time it may lie: 10 minutes.
@@ -60,6 +64,10 @@ rules! {
     MEM_05 "MEM-05" "Every office with a member has a recovery device in the group."
     MEM_06 "MEM-06" "The ring key is renewed at every removal and at every addition without full history, and only then; a resync repeats it."
     MEM_07 "MEM-07" "An addition with full history comes with one disclosure for every exhibit that the adding member may open."
+    SUC_01 "SUC-01" "A successor group is the case's next generation, under the next ring version, and its record names exactly the bytes of its founding."
+    SUC_02 "SUC-02" "A successor group leaves out a commit of the current group that devices of two persons, or a recovery device, have reported: members before and after it, and none of them its author's."
+    SUC_03 "SUC-03" "No member before and after that commit but its author has acted in the epoch that it begins, or later."
+    SUC_04 "SUC-04" "A successor group has every device that was a member before and after that commit and is in good standing, and no others; the author's may be left out, and do not found it."
 }
 
 /// Judges an act by every rule that concerns it; the first rule broken is the answer.
@@ -85,6 +93,7 @@ pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
             let change = facts.change.as_ref().ok_or(MEM_01)?;
             judge_change(body, case, change, facts)
         }
+        Body::GroupSucceed(body) => succession::judge(body, facts.succession.as_ref().ok_or(SUC_01)?),
         _ if kind.concern() == Concern::Exhibit => {
             let exhibit = facts.exhibit.as_ref().filter(|exhibit| exhibit.case == intent.case).ok_or(REC_05)?;
             judge_exhibit(intent, facts, case, exhibit)
@@ -129,7 +138,7 @@ fn role_permits(role: Role, kind: Kind, intent: &Intent) -> bool {
     match role {
         Role::Prosecutor => true,
         Role::Auditor => kind == Kind::LogRead,
-        Role::Recovery => matches!(kind, Kind::MemberChange | Kind::GroupReport) || grant,
+        Role::Recovery => matches!(kind, Kind::MemberChange | Kind::GroupReport | Kind::GroupSucceed) || grant,
         Role::Administrator => false,
     }
 }
@@ -239,7 +248,8 @@ fn judge_change(body: &MemberChange, case: &CaseFacts, change: &ChangeFacts, fac
     demand(MEM_07, change.undisclosed_for_full == 0)
 }
 
-fn every_office_can_recover(members: &[LeafFacts]) -> bool {
+/// Whether each of these has a recovery device of its office beside it.
+pub fn every_office_can_recover(members: &[LeafFacts]) -> bool {
     members
         .iter()
         .all(|member| members.iter().any(|other| other.device.role == Role::Recovery && other.device.office == member.device.office))

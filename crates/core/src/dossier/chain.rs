@@ -202,6 +202,7 @@ fn check_rules(registry: &RegistryAt, output: &mut ChainOutput) {
                 ..exhibit
             }),
             change: None,
+            succession: None,
         };
         if let Err(rule) = rules::judge(intent, &facts) {
             broken.push((act.core.index, rule));

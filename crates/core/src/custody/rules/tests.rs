@@ -1,3 +1,4 @@
+mod succession;
 mod together;
 
 use super::*;
@@ -49,6 +50,7 @@ fn allowing(intent: &Intent) -> Facts<'static> {
             recipient: Some((device("ro-diicot", Role::Prosecutor), true)),
         }),
         change: None,
+        succession: None,
     }
 }
 
