@@ -10,6 +10,7 @@ mod change;
 mod collect;
 mod effects;
 pub(crate) mod facts;
+mod succession;
 pub(crate) mod turn;
 
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub(crate) enum Attachment {
     Founding { group_info: Vec<u8>, ring_row: Vec<u8> },
     /// `member.change`.
     Change(ChangeMessage),
+    /// `group.succeed`: the GroupInfo of epoch 0, and the commit that adds the others.
+    Succession { founding: Vec<u8>, message: ChangeMessage },
     /// `disclosure` by grant.
     Grant { jws: String },
     /// `collection`.

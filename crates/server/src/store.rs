@@ -135,12 +135,20 @@ impl Write<'_> {
 }
 
 fn migrator(backend: Backend) -> Migrator {
-    let text = match backend {
-        Backend::Sqlite => include_str!("../../../migrations/sqlite/0001_vault.sql"),
-        Backend::Postgres => include_str!("../../../migrations/postgres/0001_vault.sql"),
+    let texts = match backend {
+        Backend::Sqlite => [
+            (1, "vault", include_str!("../../../migrations/sqlite/0001_vault.sql")),
+            (3, "successors", include_str!("../../../migrations/sqlite/0003_successors.sql")),
+        ],
+        Backend::Postgres => [
+            (1, "vault", include_str!("../../../migrations/postgres/0001_vault.sql")),
+            (3, "successors", include_str!("../../../migrations/postgres/0003_successors.sql")),
+        ],
     };
-    let first = Migration::new(1, "vault".into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(text), false);
-    Migrator::with_migrations(vec![first])
+    let migration = |(number, name, text): (i64, &'static str, &'static str)| {
+        Migration::new(number, name.into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(text), false)
+    };
+    Migrator::with_migrations(texts.into_iter().map(migration).collect())
 }
 
 #[cfg(test)]

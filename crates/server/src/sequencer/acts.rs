@@ -6,11 +6,13 @@ use custodia_core::custody::body::{Body, Disclosure};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Concern;
 use custodia_core::custody::rules;
+use custodia_core::group::facts::GroupId;
 
 use super::append::{self, Growing};
-use super::{Act, Attachment, change, effects, facts};
+use super::{Act, Attachment, change, effects, facts, succession};
 use crate::error::Refusal;
 use crate::registry::RegistryFault;
+use crate::store::cases::{self, Place};
 use crate::store::log::{self, Earlier};
 use crate::store::{Conn, StoreError};
 use crate::vault::Vault;
@@ -142,13 +144,24 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
         }
         _ => None,
     };
+    let successor = match (&intent.body, &act.attachment) {
+        (Body::GroupSucceed(body), Attachment::Succession { founding, message }) => {
+            // Whether the case may go on in a new group at all comes before what the new group is.
+            rules::judge(intent, &facts::gather(vault, conn, growing, intent, None).await?)?;
+            Some(succession::check(conn, growing, intent, body, founding, message).await?)
+        }
+        _ => None,
+    };
     let facts = facts::gather(vault, conn, growing, intent, commit.as_ref().map(|commit| commit.facts.clone())).await?;
     rules::judge(intent, &facts)?;
     rules::judge_derivation(intent, following.first().map(|next| &next.intent))?;
     let index = append::accepted(conn, growing, intent, opens(&intent.body)).await?;
     effects::apply(vault, conn, growing, act, index, &facts, commit).await?;
-    if let Some(group) = &intent.group {
-        crate::store::cases::forget_welcomes(conn, intent.case, facts.actor.id, group.epoch).await?;
+    if let (Some(successor), Body::GroupSucceed(body), Attachment::Succession { message, .. }) = (successor, &intent.body, &act.attachment) {
+        succession::apply(conn, growing, intent, body, successor, message, index).await?;
+    }
+    if let Some(at) = intent.group.as_ref().and_then(|seen| Place::named(GroupId::from_bytes(&seen.id.0)?.generation, seen.epoch)) {
+        cases::forget_welcomes(conn, intent.case, facts.actor.id, at).await?;
     }
     Ok(index)
 }

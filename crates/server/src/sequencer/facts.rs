@@ -15,8 +15,10 @@ use custodia_core::ids::{DeviceId, ExhibitId, OfficeId};
 use custodia_core::log::merkle::{RootHash, TreeSize};
 
 use super::append::Growing;
+use super::succession;
 use super::turn::read_frontier;
 use crate::error::Refusal;
+use crate::store::cases::Place;
 use crate::store::{Conn, StoreError, cases, exhibits, log};
 use crate::vault::Vault;
 
@@ -77,7 +79,11 @@ pub(super) async fn gather<'a>(
     let case = case_facts(conn, intent, actor.id).await?;
     let exhibit = exhibit_facts(conn, growing, intent, &actor).await?;
     let parent = parent_facts(conn, intent, actor.id).await?;
-    Ok(Facts { log, actor, case, parent, exhibit, change })
+    let succession = match &intent.body {
+        Body::GroupSucceed(body) => succession::facts(conn, growing, intent.case, body, &actor).await?,
+        _ => None,
+    };
+    Ok(Facts { log, actor, case, parent, exhibit, change, succession })
 }
 
 async fn parent_facts(conn: &mut Conn, intent: &SignedIntent, actor: DeviceId) -> Result<Option<Membership>, StoreError> {
@@ -124,8 +130,11 @@ async fn case_facts(conn: &mut Conn, intent: &SignedIntent, actor: DeviceId) -> 
     let epoch_stands = match &intent.group {
         None => true,
         Some(seen) => {
-            let transcript = cases::transcript(conn, intent.case, seen.epoch).await?;
-            seen.id.0 == GroupId::first(intent.case).to_bytes() && transcript.as_ref() == Some(&seen.transcript.0)
+            let group = GroupId::from_bytes(&seen.id.0).filter(|group| group.case == intent.case);
+            match group.and_then(|group| Place::named(group.generation, seen.epoch)) {
+                Some(at) => cases::transcript(conn, intent.case, at).await?.as_ref() == Some(&seen.transcript.0),
+                None => false,
+            }
         }
     };
     Ok(Some(CaseFacts { ring_version: case.ring_version, founder: office(&case.founder)?, epoch_stands, actor }))
