@@ -29,7 +29,7 @@ pub struct Step {
 }
 
 impl Step {
-    fn new(home: &'static str, words: &[&str], effect: Effect) -> Self {
+    pub fn new(home: &'static str, words: &[&str], effect: Effect) -> Self {
         Self { home, words: crate::stage::words(words), effect, done: &[], holds: |_, _| {} }
     }
 }
@@ -87,7 +87,7 @@ pub async fn one(stage: &Stage, step: &Step, victim: Victim, moment: Moment) -> 
 }
 
 /// Plays a step with both victims; the points named must be among those at which they died.
-async fn play(scene: Scene, step: Step, agent: &[&str], server: &[&str]) {
+pub async fn play(scene: Scene, step: Step, agent: &[&str], server: &[&str]) {
     let stage = scene.leave().await;
     for (victim, named) in [(Victim::Agent, agent), (Victim::Server, server)] {
         let killed = walk(&stage, &step, victim).await;
@@ -99,7 +99,8 @@ async fn play(scene: Scene, step: Step, agent: &[&str], server: &[&str]) {
 
 const REASON: [&str; 2] = ["--reason", "Joint investigation"];
 
-fn command(parts: &[&str]) -> Vec<String> {
+/// A command with its reason.
+pub fn command(parts: &[&str]) -> Vec<String> {
     words(&[parts, &REASON].concat())
 }
 

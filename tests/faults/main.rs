@@ -9,4 +9,5 @@ mod kill;
 mod process;
 mod random;
 mod stage;
+mod succession;
 mod sweep;

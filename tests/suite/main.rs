@@ -10,6 +10,7 @@ mod oracle;
 mod parsers;
 mod renewal;
 mod resync;
+mod succession;
 mod tidy;
 mod trust;
 mod vectors;

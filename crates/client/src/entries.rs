@@ -135,6 +135,7 @@ fn form(body: &Body) -> Option<String> {
         Body::Collection(Collection { derivation: Some(derivation), .. }) => Some(format!("a {}", output::word(&derivation.how))),
         Body::Erasure(Erasure::Propose { .. }) => Some("proposed".to_owned()),
         Body::Erasure(Erasure::Confirm { .. }) => Some("confirmed".to_owned()),
+        Body::GroupReport(body) => Some(format!("commit of epoch {}: {}", body.epoch, body.error)),
         _ => None,
     }
 }
@@ -152,6 +153,12 @@ fn devices(body: &Body, registry: &Registry) -> Option<(String, Vec<PersonId>)> 
             let device = holder(CertificateId::of(&body.certificate.0));
             let role = device.map(|device| format!(", {}", device.role())).unwrap_or_default();
             Some((format!("{}{role}", named(device)), persons(&[device])))
+        }
+        Body::GroupSucceed(body) => {
+            let members: Vec<_> = body.members.iter().map(|id| holder(CertificateId::from_digest(*id))).collect();
+            let names: BTreeSet<String> = members.iter().map(|device| named(*device)).collect();
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            Some((format!("generation {} after epoch {}: {names}", body.generation, body.epoch), persons(&members)))
         }
         Body::DeviceRevoke(body) => {
             let device = registry.certificates_of(body.device).last();

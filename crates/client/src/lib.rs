@@ -53,7 +53,7 @@ mod test_log;
 mod tiles;
 
 pub use agent::{Agent, NewDevice};
-pub use cases::{CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced};
+pub use cases::{CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced, Succession};
 pub use clock::Clock;
 pub use custodia_api::messages::{ExhibitRow, ServerInfo};
 pub use error::AgentError;

@@ -2,7 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 use custodia_client::state::keys::Standing;
-use custodia_client::{Agent, CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced};
+use custodia_client::{Agent, CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced, Succession};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::text::CalendarDate;
@@ -77,6 +77,13 @@ pub enum Command {
     },
     /// Come back into a case whose group this device has lost or cannot follow any more; what it may open stays the same.
     Resync {
+        /// Id, the beginning of it, or title.
+        case: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Continue a case in a new group, after a commit that this device cannot follow and that a colleague has reported too.
+    Succeed {
         /// Id, the beginning of it, or title.
         case: String,
         #[command(flatten)]
@@ -177,6 +184,7 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         }
         Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, person, reason).await,
         Command::Resync { case, reason } => resync(&agent, find_own_case(&agent, &case).await?, reason).await,
+        Command::Succeed { case, reason } => succeed(&agent, find_case(&agent, &case).await?, reason).await,
         Command::Leave { case, reason } => {
             let case = find_case(&agent, &case).await?;
             if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
@@ -214,6 +222,21 @@ async fn resync(agent: &Agent, case: CaseId, reason: Reason) -> Result<(), Failu
     answer(&CameBack { case, changed: !matches!(resynced, Resynced::NotNeeded), awaits_key: matches!(resynced, Resynced::AwaitsKey) })
 }
 
+async fn succeed(agent: &Agent, case: CaseId, reason: Reason) -> Result<(), Failure> {
+    let Succession { generation, changed, left_out } = agent.succeed(case, &reason.into()).await?;
+    if changed {
+        let left_out: Vec<String> = left_out.iter().map(ToString::to_string).collect();
+        note(&format!(
+            "The case goes on in a new group, generation {generation}; its members come over at their next contact, and open what they could. Left \
+             out, until somebody adds them again: {}.",
+            if left_out.is_empty() { "nobody".to_owned() } else { left_out.join(", ") }
+        ));
+    } else {
+        note("This device follows the case; nothing was done.");
+    }
+    answer(&Succeeded { case, generation, changed, left_out: left_out.into_iter().collect() })
+}
+
 async fn remove(agent: &Agent, case: CaseId, person: PersonId, reason: Reason) -> Result<(), Failure> {
     agent.refresh(case).await?;
     let devices: Vec<Sha256Digest> =
@@ -245,6 +268,24 @@ pub struct CameBack {
 }
 
 impl Answer for CameBack {
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+
+/// How a case goes on.
+#[derive(Serialize)]
+pub struct Succeeded {
+    case: CaseId,
+    /// Generation of the group in which it does: 0 for the first.
+    generation: u32,
+    /// Whether a successor group was founded: false if the device followed the case.
+    changed: bool,
+    /// office/person of those who have no device in the new group any more.
+    left_out: Vec<PersonId>,
+}
+
+impl Answer for Succeeded {
     fn text(&self) -> String {
         String::new()
     }
@@ -293,6 +334,8 @@ pub struct Shown {
     parent: Option<Named>,
     /// Its restricted parts, as far as this device is in them.
     parts: Vec<Named>,
+    /// Generation of its group: one more for every successor group.
+    generation: u32,
     members: Vec<Member>,
 }
 
@@ -330,6 +373,8 @@ impl Answer for Shown {
     fn text(&self) -> String {
         let parent = self.parent.iter().map(|parent| format!("a restricted part of {}", parent.line()));
         let parts = self.parts.iter().map(|part| format!("its restricted part {}", part.line()));
+        let line = format!("its group is generation {}: each before it ended with a commit that members could not follow", self.generation);
+        let generation = (self.generation > 0).then_some(line);
         let row = |member: &Member| {
             let certificate = member.certificate.to_string()[..16].to_owned();
             let standing = member.standing.as_str().to_owned();
@@ -337,7 +382,7 @@ impl Answer for Shown {
             [member.person.to_string(), member.role.to_owned(), standing, until, printable(&member.device), certificate]
         };
         let members = table(["MEMBER", "ROLE", "STANDING", "VALID UNTIL", "DEVICE", "CERTIFICATE"], self.members.iter().map(row).collect());
-        let lines = std::iter::once(self.case.line()).chain(parent).chain(parts).chain([members]);
+        let lines = std::iter::once(self.case.line()).chain(parent).chain(parts).chain(generation).chain([members]);
         lines.collect::<Vec<_>>().join("\n")
     }
 }
@@ -366,5 +411,6 @@ async fn show(agent: &Agent, case: CaseId) -> Result<(), Failure> {
             "Whose certificate has ended stays in the group, and the server takes nothing from them until it is renewed: `custodia device renew`.",
         );
     }
-    answer(&Shown { case: named(case), parent: agent.parent_of(case).await?.map(named), parts, members })
+    let generation = agent.generation(case).await?;
+    answer(&Shown { case: named(case), parent: agent.parent_of(case).await?.map(named), parts, generation, members })
 }

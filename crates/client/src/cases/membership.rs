@@ -289,7 +289,7 @@ impl Agent {
     }
 
     /// By what the commit is to be judged: the newest head, and the registry at that head.
-    async fn commit_context(&self, case: CaseId, version: RingVersion, key: &Secret32) -> Result<CommitContext, AgentError> {
+    pub(super) async fn commit_context(&self, case: CaseId, version: RingVersion, key: &Secret32) -> Result<CommitContext, AgentError> {
         self.context_naming(version, ring_commitment(case, version, key)).await
     }
 
@@ -389,7 +389,7 @@ impl Agent {
     }
 
     /// Takes one key package of each device and checks that it is of that device.
-    async fn claim(&self, joining: &[Joining]) -> Result<Vec<VerifiedKeyPackage>, AgentError> {
+    pub(super) async fn claim(&self, joining: &[Joining]) -> Result<Vec<VerifiedKeyPackage>, AgentError> {
         if joining.is_empty() {
             return Ok(Vec::new());
         }

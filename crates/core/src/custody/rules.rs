@@ -10,7 +10,7 @@ use crate::identity::Role;
 
 mod succession;
 
-pub use succession::is_reported;
+pub use succession::{is_reported, judge_succession};
 
 /// How long before the log's time the actor's time of an opening may lie, in milliseconds: 24 hours.
 pub const OLDEST_OPENING_MILLIS: i128 = 24 * 60 * 60 * 1000;
@@ -93,7 +93,7 @@ pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
             let change = facts.change.as_ref().ok_or(MEM_01)?;
             judge_change(body, case, change, facts)
         }
-        Body::GroupSucceed(body) => succession::judge(body, facts.succession.as_ref().ok_or(SUC_01)?),
+        Body::GroupSucceed(body) => judge_succession(body, facts.succession.as_ref().ok_or(SUC_01)?),
         _ if kind.concern() == Concern::Exhibit => {
             let exhibit = facts.exhibit.as_ref().filter(|exhibit| exhibit.case == intent.case).ok_or(REC_05)?;
             judge_exhibit(intent, facts, case, exhibit)

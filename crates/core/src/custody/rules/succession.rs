@@ -8,11 +8,11 @@ use crate::custody::succession::{GroupSucceed, LeftOut, SuccessionFacts};
 use crate::identity::Role;
 use crate::ids::{DeviceId, PersonId};
 
-/// Judges the founding of a successor group.
+/// Judges the founding of a successor group. Who joins it judges so too, by the case's chain.
 ///
 /// # Errors
 /// The rule that the act breaks.
-pub(super) fn judge(body: &GroupSucceed, facts: &SuccessionFacts) -> Result<(), Rule> {
+pub fn judge_succession(body: &GroupSucceed, facts: &SuccessionFacts) -> Result<(), Rule> {
     let next = Some(body.generation) == facts.generation.checked_add(1) && Some(body.ring_version) == facts.ring_version.checked_add(1);
     demand(SUC_01, next && facts.names_the_bytes)?;
     let bad = facts.left_out.as_ref().ok_or(SUC_02)?;

@@ -1,0 +1,448 @@
+//! A commit that this device cannot process is reported; and the case goes on in a successor group.
+//!
+//! A commit is never undone. The successor group is founded by a member of the last good epoch, with the members of both epochs, under a new ring
+//! key; the others come over by Welcome, each after judging by the case's chain that the group was founded rightly. What a device held of the case
+//! (ring keys, granted shares, its acts) it still holds.
+
+use std::collections::BTreeSet;
+
+use custodia_api::messages::{Act, SucceedGroup};
+use custodia_core::custody::body::{Body, GroupReport, Terms};
+use custodia_core::custody::facts::{DeviceFacts, LeafFacts};
+use custodia_core::custody::intent::SignedIntent;
+use custodia_core::custody::kind::Kind;
+use custodia_core::custody::rules::{every_office_can_recover, is_reported, judge_succession};
+use custodia_core::custody::succession::{GroupSucceed, LeftOut, SuccessionFacts};
+use custodia_core::custody::wire::Base64;
+use custodia_core::custody::world::World;
+use custodia_core::digest::Sha256Digest;
+use custodia_core::exhibit::keys::RingKey;
+use custodia_core::group::context::{CommitContext, RingVersion};
+use custodia_core::group::facts::GroupId;
+use custodia_core::identity::{AsOf, CertificateId, Registry, RegistrySeq, Role, Standing};
+use custodia_core::ids::{CaseId, DeviceId, PersonId};
+use custodia_core::time::LogTime;
+use custodia_failpoint::fail_point;
+use custodia_mls::{CaseGroup, Changes, MlsState};
+
+use super::catch_up::ChangeRecord;
+use super::group_id;
+use super::membership::Joining;
+use crate::agent::Agent;
+use crate::clock::random_secret;
+use crate::error::AgentError;
+use crate::http::{HttpError, to_json};
+use crate::log_view::Misbehaviour;
+use crate::reasons::{Draft, Ring, Statement};
+use crate::state::acts::OutboxRow;
+use crate::state::{self, acts, head, keys};
+
+/// Where a case's groups stand by its chain.
+#[derive(Default)]
+pub(super) struct Line {
+    pub(super) generation: u32,
+    epoch: u64,
+    /// The last good epoch of each generation that ended.
+    ended: Vec<u64>,
+    /// The commit by which the newest successor group was founded.
+    founding: Option<Sha256Digest>,
+}
+
+impl Line {
+    /// The epoch to which a group of that generation leads: the current one, or the last good one.
+    pub(super) fn last_of(&self, generation: u32) -> Option<u64> {
+        if generation == self.generation {
+            return Some(self.epoch);
+        }
+        self.ended.get(usize::try_from(generation).ok()?).copied()
+    }
+}
+
+/// A commit of the current group: the epoch from which it starts, and the SHA-256 of the message.
+pub(super) type Commit = (u64, Sha256Digest);
+
+/// How a case goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Succession {
+    /// Generation of the group in which it does.
+    pub generation: u32,
+    /// Whether this call founded that group.
+    pub changed: bool,
+    /// Who is not in the new group any more, with any device: the author of the commit, and who could not come over.
+    pub left_out: BTreeSet<PersonId>,
+}
+
+impl Agent {
+    /// Follows the groups of a case along its chain.
+    pub(super) async fn line(&self, case: CaseId) -> Result<Line, AgentError> {
+        let mut line = Line::default();
+        for act in self.case_acts(case, &[Kind::MemberChange, Kind::GroupSucceed]).await? {
+            match &act.body {
+                Body::MemberChange(body) => line.epoch = body.epoch + 1,
+                Body::GroupSucceed(body) => {
+                    line.ended.push(body.epoch);
+                    (line.generation, line.epoch, line.founding) = (body.generation, 1, Some(body.commit));
+                }
+                _ => {}
+            }
+        }
+        Ok(line)
+    }
+
+    /// Generation of the group that this device holds: 0 for the first group of the case.
+    ///
+    /// # Errors
+    /// [`AgentError::NotMember`].
+    pub async fn generation(&self, case: CaseId) -> Result<u32, AgentError> {
+        Ok(group_id(&self.case_file(case).await?)?.generation)
+    }
+
+    /// Reports a commit that this device cannot process, once. What hinders the report is no second error: the next contact tries again.
+    pub(super) async fn report_commit(&self, case: CaseId, epoch: u64, commit: Sha256Digest, rule: &str) {
+        if let Err(error) = self.try_report(case, epoch, commit, rule).await {
+            tracing::warn!(case.id = %case, %error, "a commit that cannot be processed could not be reported");
+        }
+    }
+
+    async fn try_report(&self, case: CaseId, epoch: u64, commit: Sha256Digest, rule: &str) -> Result<(), AgentError> {
+        let known = self.case_acts(case, &[Kind::GroupReport]).await?;
+        let believed = self.believed().await?;
+        let is_ours = |act: &SignedIntent| {
+            self.is_own(&believed, act.signer()) && matches!(&act.body, Body::GroupReport(body) if body.commit == commit)
+        };
+        let reported = known.iter().any(is_ours);
+        drop(believed);
+        if reported {
+            return Ok(());
+        }
+        let error: String = rule.chars().filter(|c| matches!(c, ' '..='~')).take(200).collect();
+        let file = self.case_file(case).await?;
+        let ring = self.ring(&file).await?;
+        let statement = Statement { reason: "This device cannot process the commit; its program reports it.".to_owned(), reference: None };
+        let intent = self
+            .sign_act(Draft {
+                case,
+                exhibit: None,
+                purpose: None,
+                recipients: Vec::new(),
+                group: Some(self.group_seen(case).await?),
+                chain_seen: None,
+                body: Body::GroupReport(GroupReport { epoch, commit, error }),
+                statement: &statement,
+                case_title: file.title.as_deref(),
+                exhibit_title: None,
+                ring: Some(&ring),
+            })
+            .await?;
+        let body = to_json(&Act { intent: intent.text().to_owned() })?;
+        self.enter(&intent, format!("/v1/cases/{case}/acts"), body).await?;
+        self.follow_case(case).await.map(drop)
+    }
+
+    /// The commit at which this device is stuck, by the case's chain: the one after its epoch, or the founding of a successor group.
+    pub(super) async fn stuck_at(&self, case: CaseId) -> Result<Commit, AgentError> {
+        let line = self.line(case).await?;
+        if group_id(&self.case_file(case).await?)?.generation < line.generation {
+            return Ok((0, line.founding.ok_or(AgentError::Bug)?));
+        }
+        let stuck = self.group(case).await?.1.epoch().0;
+        let mut commits = Vec::new();
+        for act in self.case_acts(case, &[Kind::MemberChange, Kind::GroupSucceed]).await? {
+            match &act.body {
+                Body::MemberChange(body) => commits.push((body.epoch, body.commit)),
+                _ => commits.clear(),
+            }
+        }
+        commits.into_iter().find(|(epoch, _)| *epoch == stuck).ok_or(AgentError::Bug)
+    }
+
+    /// What the accepted acts of a case's chain make of it, up to an index of the log or to the chain's end: by the functions by which an auditor's
+    /// replay builds its world.
+    async fn world_of(&self, case: CaseId, before: Option<u64>) -> Result<World, AgentError> {
+        let views = head::acts(&mut *self.state.connection().await, case, &Kind::ALL).await?;
+        let believed = self.believed().await?;
+        let registry = believed.registry.registry();
+        let devices = |certificate: &Sha256Digest| {
+            let known = registry.certificate(CertificateId::from_digest(*certificate))?;
+            Some((DeviceFacts::of(known, true), false))
+        };
+        let mut world = World::default();
+        for view in views.iter().take_while(|view| before.is_none_or(|before| view.index < before)) {
+            let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
+            let Some(intent) = crate::sync::read_record(&believed, view, opened)?.intent else { continue };
+            if let Some((actor, _)) = devices(&intent.signer()) {
+                world.apply(&intent, &actor, &devices);
+            }
+        }
+        Ok(world)
+    }
+
+    /// What holds of a commit of the current group, by all that this device knows now.
+    pub(super) async fn left_out(&self, case: CaseId, commit: Commit) -> Result<LeftOut, AgentError> {
+        let world = self.world_of(case, None).await?;
+        let believed = self.believed().await?;
+        let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
+        let registry = believed.registry.registry();
+        let standing = |device| registry.current(device, at).is_some();
+        world.left_out(case, commit, &|certificate| device_at(registry, at, certificate), &standing).ok_or(AgentError::Bug)
+    }
+
+    /// Judges a successor group by the case's chain and the registry, as they stood at its record: whether it might be founded at all.
+    ///
+    /// # Errors
+    /// [`AgentError::Misbehaved`]: server and founder have broken a rule that everybody can check.
+    pub(super) async fn check_succession(
+        &self,
+        case: CaseId,
+        group: GroupId,
+        entered: &ChangeRecord,
+        body: &GroupSucceed,
+        context: &CommitContext,
+    ) -> Result<(), AgentError> {
+        self.judge_recency(case, context, entered).await?;
+        let world = self.world_of(case, Some(entered.index)).await?;
+        let at = self.registry_before(entered.index, entered.time).await?;
+        let judged = {
+            let believed = self.believed().await?;
+            let registry = believed.registry.registry();
+            let founder = registry.certificate(CertificateId::from_digest(entered.intent.signer())).ok_or(AgentError::Bug)?.device();
+            let standing = |device| registry.current(device, at).is_some();
+            let facts = world.succession_facts(&entered.intent, founder, &|certificate| device_at(registry, at, certificate), &standing);
+            let named = body.generation == group.generation
+                && body.ring_version == context.ring_version.number()
+                && body.ring_commitment == context.ring_commitment;
+            let facts = facts.map(|facts| SuccessionFacts { names_the_bytes: named, ..facts });
+            facts.map_or_else(|| Err("SUC-01".to_owned()), |facts| judge_succession(body, &facts).map_err(|rule| rule.id.to_owned()))
+        };
+        let finding = "a successor group was founded against the rules";
+        let shown = |rule| Misbehaviour::shown(finding, format!("{rule}: case {case}, record {}", entered.index)).into();
+        self.keeping_evidence(judged.map_err(shown)).await
+    }
+
+    /// The registry as it stood before an index of the log.
+    async fn registry_before(&self, index: u64, time: LogTime) -> Result<AsOf, AgentError> {
+        let next = head::first_record_from(&mut *self.state.connection().await, CaseId::REGISTRY, index).await?;
+        let newest = self.believed().await?.registry.as_of(time).ok_or(AgentError::NotEnrolled)?;
+        let Some(next) = next else { return Ok(newest) };
+        let place = next.open().ok().and_then(|opened| opened.case).ok_or(state::StateError::Damaged("record"))?;
+        Ok(AsOf { seq: RegistrySeq::new(place.seq.0.saturating_sub(1)), time })
+    }
+
+    /// Founds a successor group, if the commit that this device cannot process is reported by devices of two persons, or by a recovery device, and
+    /// nobody has acknowledged it. The author of that commit is left out. Does nothing if this device follows the case.
+    ///
+    /// # Errors
+    /// [`AgentError::NotEligible`] while a report is missing, or if others go on; what a rule or the server refuses.
+    pub async fn succeed(&self, case: CaseId, statement: &Statement) -> Result<Succession, AgentError> {
+        let _turn = self.group_turn.lock().await;
+        crate::reasons::checked(statement)?;
+        match self.catch_up(case).await {
+            Err(AgentError::PoisonCommit { .. }) => {}
+            Err(other) => return Err(other),
+            Ok(()) => return self.goes_on(case).await,
+        }
+        match self.found_successor(case, statement).await {
+            // A colleague was first, which serves as well.
+            Err(AgentError::Http(HttpError::Refused { rule, .. })) if rule.as_deref() == Some("SUC-01") => {
+                self.catch_up(case).await?;
+                self.goes_on(case).await
+            }
+            founded => founded,
+        }
+    }
+
+    /// The group is sound, or a successor group goes on already.
+    async fn goes_on(&self, case: CaseId) -> Result<Succession, AgentError> {
+        Ok(Succession { generation: self.generation(case).await?, changed: false, left_out: BTreeSet::new() })
+    }
+
+    async fn found_successor(&self, case: CaseId, statement: &Statement) -> Result<Succession, AgentError> {
+        let (epoch, bad) = self.stuck_at(case).await?;
+        let left_out = self.left_out(case, (epoch, bad)).await?;
+        let staying = who_stays(&left_out);
+        self.may_found(&left_out, &staying)?;
+        let own = self.certificate_id()?;
+        let mut members = vec![own];
+        let persons: BTreeSet<&PersonId> = staying.iter().map(|leaf| &leaf.device.person).collect();
+        let gone = left_out.both.values().map(|leaf| &leaf.device.person).filter(|person| !persons.contains(person)).cloned().collect();
+        {
+            let believed = self.believed().await?;
+            let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
+            let current = |device: DeviceId| believed.registry.registry().current(device, at);
+            let others = staying.iter().map(|leaf| leaf.device.id).filter(|device| *device != self.device.id);
+            members.extend(others.filter_map(current).map(|certificate| certificate.id().digest()));
+        }
+        let joining: Vec<Joining> = members[1..].iter().map(|device| Joining { device: *device, terms: Terms::Full }).collect();
+        let packages = self.claim(&joining).await?;
+        let generation = self.line(case).await?.generation.saturating_add(1);
+        let current = self.ring_in_force(case).await?;
+        let version = current.next().ok_or(state::StateError::Damaged("ring version"))?;
+        let key = random_secret();
+        let context = self.commit_context(case, version, &key).await?;
+        let next = GroupId { case, generation };
+        let (group_info, prepared, ring_row, rows) = {
+            let mut mls = MlsState::new();
+            let device = self.mls_device()?;
+            let founded = CaseGroup::found(&mls, &device, next, self.clock.seconds())?;
+            let mut new = founded.group;
+            let prepared = new.prepare_commit(&mls, &device, Changes { add: packages, remove: Vec::new() }, &context)?;
+            let row = new.seal_ring_row(&mls, version, &key)?.as_bytes().to_vec();
+            drop(new);
+            (founded.group_info, prepared, row, mls.take_changes())
+        };
+        let body = GroupSucceed {
+            generation,
+            epoch,
+            bad,
+            group_info: Sha256Digest::of(&[&group_info]),
+            commit: Sha256Digest::of(&[&prepared.commit]),
+            welcome: prepared.welcome.as_ref().map(|welcome| Sha256Digest::of(&[welcome])),
+            ring_version: version.number(),
+            ring_commitment: context.ring_commitment,
+            ring_row: Sha256Digest::of(&[&ring_row]),
+            members,
+        };
+        let file = self.case_file(case).await?;
+        let ring = Ring { version: version.number(), key: RingKey::from_secret(key.clone()) };
+        let intent = self
+            .sign_act(Draft {
+                case,
+                exhibit: None,
+                purpose: None,
+                recipients: Vec::new(),
+                group: Some(self.group_seen(case).await?),
+                chain_seen: None,
+                body: Body::GroupSucceed(body),
+                statement,
+                case_title: file.title.as_deref(),
+                exhibit_title: None,
+                ring: Some(&ring),
+            })
+            .await?;
+        let request = SucceedGroup {
+            intent: intent.text().to_owned(),
+            founding: Base64(group_info),
+            commit: Base64(prepared.commit),
+            welcome: prepared.welcome.map(Base64),
+            ring_row: Base64(ring_row),
+            group_info: Base64(prepared.group_info),
+        };
+        let outbox = OutboxRow { intent: intent.id, path: format!("/v1/cases/{case}/succession"), body: to_json(&request)? };
+        {
+            let mut connection = self.state.connection().await;
+            let mut transaction = state::begin(&mut connection).await?;
+            keys::forget_group(&mut transaction, next).await?;
+            keys::write_mls(&mut transaction, &rows).await?;
+            keys::put_ring_key(&mut transaction, case, version.number(), &key).await?;
+            keys::set_pending_context(&mut transaction, case, &context).await?;
+            acts::insert(&mut transaction, &intent).await?;
+            acts::post(&mut transaction, &outbox).await?;
+            fail_point!("agent.successor.written");
+            transaction.commit().await.map_err(state::StateError::from)?;
+        }
+        fail_point!("agent.successor.kept");
+        self.deliver_waiting().await?;
+        self.follow_case(case).await?;
+        Ok(Succession { generation, changed: true, left_out: gone })
+    }
+
+    /// The ring version in force by the case's chain.
+    async fn ring_in_force(&self, case: CaseId) -> Result<RingVersion, AgentError> {
+        let mut version = None;
+        for act in self.case_acts(case, &[Kind::CaseCreate, Kind::MemberChange, Kind::GroupSucceed]).await? {
+            version = match &act.body {
+                Body::CaseCreate(body) => Some(body.ring_version),
+                Body::MemberChange(body) => Some(body.ring_version),
+                Body::GroupSucceed(body) => Some(body.ring_version),
+                _ => version,
+            };
+        }
+        Ok(version.and_then(RingVersion::new).ok_or(state::StateError::Damaged("ring version"))?)
+    }
+
+    /// What the rules would refuse is said before anything is made, with what to do.
+    fn may_found(&self, bad: &LeftOut, staying: &[LeafFacts]) -> Result<(), AgentError> {
+        if !is_reported(&bad.reporters, &bad.author) {
+            return Err(AgentError::NotEligible(
+                "a successor group needs the reports of devices of two persons, or of a recovery device, and not of the commit's author. This \
+                 device has reported the commit; a colleague's does at its next contact (`custodia device sync`)",
+            ));
+        }
+        if bad.acknowledged_by.iter().any(|person| *person != bad.author) {
+            return Err(AgentError::NotEligible(
+                "a colleague has followed the commit that this device cannot, and has gone on; come back by `custodia case resync`",
+            ));
+        }
+        if !staying.iter().any(|leaf| leaf.device.id == self.device.id && leaf.device.person != bad.author) {
+            return Err(AgentError::NotEligible(
+                "this device may not found the successor group: it was no member both before and after the commit, or its person made that commit",
+            ));
+        }
+        Ok(())
+    }
+
+    /// If a commit was reported that this device has followed, and nobody but its author has acted after it, makes one that changes nothing: so it is
+    /// acknowledged, and a false report ends no group. Says whether it did.
+    ///
+    /// The caller has the turn and has caught up.
+    pub(super) async fn answer_report(&self, case: CaseId) -> Result<bool, AgentError> {
+        let reported: BTreeSet<Sha256Digest> = self
+            .case_acts(case, &[Kind::GroupReport])
+            .await?
+            .iter()
+            .filter_map(|act| if let Body::GroupReport(body) = &act.body { Some(body.commit) } else { None })
+            .collect();
+        if reported.is_empty() {
+            return Ok(false);
+        }
+        let mut commits = Vec::new();
+        for act in self.case_acts(case, &[Kind::MemberChange, Kind::GroupSucceed]).await? {
+            match &act.body {
+                Body::MemberChange(body) => commits.push((body.epoch, body.commit, act.signer())),
+                Body::GroupSucceed(body) => commits = vec![(0, body.commit, act.signer())],
+                _ => {}
+            }
+        }
+        let file = self.case_file(case).await?;
+        let own = self.own_certificate().await.ok();
+        for (epoch, commit, author) in commits.iter().copied().filter(|(_, commit, _)| reported.contains(commit)) {
+            // A commit of another device after it has most often answered already; who made it is asked only if none has.
+            if commits.iter().any(|(later, _, other)| *later > epoch && *other != author) {
+                continue;
+            }
+            let bad = self.left_out(case, (epoch, commit)).await?;
+            let answers = own.as_ref().is_some_and(|own| *own.person() != bad.author && bad.both.contains_key(&own.device()));
+            let unanswered = !bad.reporters.is_empty() && bad.acknowledged_by.iter().all(|person| *person == bad.author);
+            if answers && unanswered && self.ring(&file).await.is_ok() {
+                let statement = Statement {
+                    reason: "A commit was reported that this device has followed; this commit acknowledges it.".to_owned(),
+                    reference: None,
+                };
+                return match self.change_members(case, Vec::new(), Vec::new(), Vec::new(), &statement).await {
+                    // Another colleague was first, which serves as well.
+                    Err(AgentError::Http(HttpError::Stale { .. })) => Ok(false),
+                    made => made.map(|()| true),
+                };
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Who comes over: every device of both epochs that is in good standing, without the author's; but an office that has a member keeps its recovery
+/// device, even if that is the author's.
+fn who_stays(bad: &LeftOut) -> Vec<LeafFacts> {
+    let may_stay = bad.both.values().filter(|leaf| !leaf.gone && leaf.device.good_standing).cloned();
+    let (authors, mut staying): (Vec<LeafFacts>, Vec<LeafFacts>) = may_stay.partition(|leaf| leaf.device.person == bad.author);
+    if !every_office_can_recover(&staying) {
+        staying.extend(authors.into_iter().filter(|leaf| leaf.device.role == Role::Recovery));
+    }
+    staying
+}
+
+/// What the rules ask of a device as of a moment, and whether it was revoked.
+fn device_at(registry: &Registry, at: AsOf, certificate: &Sha256Digest) -> Option<(DeviceFacts, bool)> {
+    let id = CertificateId::from_digest(*certificate);
+    let standing = registry.standing(id, at);
+    Some((DeviceFacts::of(registry.certificate(id)?, standing == Standing::Good), matches!(standing, Standing::Revoked(_))))
+}
