@@ -165,15 +165,19 @@ async fn false_reports_end_no_group_once_somebody_else_has_followed_the_commit(p
     for agent in [&ion, &luc, &eva] {
         join(agent, &ana, case, Terms::Full, Vec::new()).await;
     }
-    ana.add_members(case, Vec::new(), Vec::new(), &statement()).await.must();
-    for agent in [ion, luc, eva] {
+    for agent in [luc, eva] {
         agent.refresh(case).await.must();
         agent.close().await.must();
     }
+    ana.add_members(case, Vec::new(), Vec::new(), &statement()).await.must();
+    ion.refresh(case).await.must();
+    ion.close().await.must();
+    let holds = Rogue::open(&world, 0, "ion", case).await;
+    let good = holds.last_commit().await;
+    holds.close().await;
 
-    // Luc and Eva say that Ana's last commit, which they have followed, cannot be followed. One of them alone is not heard.
+    // Luc and Eva say that Ana's last commit, which they could follow, cannot be followed. One of them alone is not heard.
     let (mut luc, mut eva) = (Rogue::open(&world, 1, "luc", case).await, Rogue::open(&world, 1, "eva", case).await);
-    let good = luc.last_commit().await;
     luc.report(good).await;
     assert_eq!(luc.succeed(good).await.as_deref(), Some("SUC-02"));
     eva.report(good).await;
@@ -188,7 +192,6 @@ async fn false_reports_end_no_group_once_somebody_else_has_followed_the_commit(p
     assert_eq!(size(&ana).await, before);
     assert_eq!((size(&ion).await, size(&ion).await, size(&ana).await), (before + 1, before + 1, before + 1));
     for liar in [&mut luc, &mut eva] {
-        // Their own acts in that epoch or later would acknowledge it, too.
         assert_eq!(liar.succeed(good).await.as_deref(), Some("SUC-03"));
     }
     // A commit that never stood, and one of an epoch that nobody reaches.

@@ -85,7 +85,8 @@ impl Agent {
             let (_, group) = self.group(case).await?;
             let (generation, epoch) = (group.id().generation, group.epoch().0);
             let missing = "a successor group was founded, and its record is missing from the case's chain";
-            let should = line.last_of(generation).ok_or_else(|| Misbehaviour::shown(missing, format!("case {case}, generation {generation}")))?;
+            let should =
+                line.last_of(generation).ok_or_else(|| Misbehaviour::shown(missing, format!("case {case}, generation {generation}")))?;
             let ended = generation < line.generation;
             // Of a group that ended, what came after the last good epoch counts no more.
             if !group.is_member() || epoch == should || (ended && epoch > should) {

@@ -65,8 +65,8 @@ impl Agent {
         self.catch_up(row.case).await
     }
 
-    /// Whether this device, a member as far as it knows, was removed before the epoch into which a Welcome leads. Then it processes its removal.
-    /// A Welcome into a successor group it follows, if it can.
+    /// Whether this device, a member as far as it knows, was removed before the epoch into which a Welcome leads, by a commit that it then processes or
+    /// as no member of a successor group. A Welcome by which it comes over to one it follows, if it can.
     ///
     /// Most Welcomes are those by which it came, of an epoch that its group has reached: they cost no question.
     async fn was_removed_before(&self, file: &CaseFile, row: &WelcomeRow) -> Result<bool, AgentError> {
@@ -77,6 +77,10 @@ impl Agent {
             Ok((_, group)) if (generation, group.epoch().0) >= (row.generation, row.epoch) => return Ok(false),
             Ok(_) | Err(AgentError::GroupLost(_)) => {}
             Err(error) => return Err(error),
+        }
+        self.follow_case(row.case).await?;
+        if self.was_left_out(row.case, generation).await? {
+            return Ok(true);
         }
         match self.catch_up(row.case).await {
             Ok(()) => Ok(false),
@@ -135,18 +139,19 @@ impl Agent {
             _ => self.open_welcome(&mls, row, group, &entered, &context).await?,
         };
         let rows = mls.take_changes();
-        let known = keys::case(&mut *self.state.connection().await, case).await?.filter(|file| file.standing == keys::Standing::Member);
+        let held = keys::case(&mut *self.state.connection().await, case).await?;
+        let ended = held.as_ref().map(group_id).transpose()?.filter(|ended| *ended != group);
+        let known = held.filter(|file| file.standing == keys::Standing::Member);
         let file = CaseFile {
             id: case,
-            title: known.as_ref().and_then(|file| file.title.clone()),
+            title: known.and_then(|file| file.title),
             group_id: group.to_bytes().to_vec(),
             ring_version,
             standing: keys::Standing::Member,
         };
-        let ended = known.as_ref().map(group_id).transpose()?;
         let mut connection = self.state.connection().await;
         let mut transaction = state::begin(&mut connection).await?;
-        if let Some(ended) = ended.filter(|ended| *ended != group) {
+        if let Some(ended) = ended {
             keys::forget_group(&mut transaction, ended).await?;
         }
         keys::write_mls(&mut transaction, &rows).await?;

@@ -176,11 +176,7 @@ impl Agent {
         self.deliver_waiting().await.map(drop)
     }
 
-    async fn prepare_resync(
-        &self,
-        state: &GroupState,
-        chain: &OfChain,
-    ) -> Result<(CommitContext, PreparedResync), AgentError> {
+    async fn prepare_resync(&self, state: &GroupState, chain: &OfChain) -> Result<(CommitContext, PreparedResync), AgentError> {
         let context = self.context_naming(chain.ring_version, chain.ring_commitment).await?;
         let mls = keys::load_mls(&mut *self.state.connection().await, None).await?;
         let prepared = CaseGroup::prepare_resync(&mls, &self.mls_device()?, chain.group, &state.group_info.0, &state.tree.0, &context);

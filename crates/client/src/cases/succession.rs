@@ -4,38 +4,36 @@
 //! key; the others come over by Welcome, each after judging by the case's chain that the group was founded rightly. What a device held of the case
 //! (ring keys, granted shares, its acts) it still holds.
 
+mod judging;
+
 use std::collections::BTreeSet;
 
 use custodia_api::messages::{Act, SucceedGroup};
 use custodia_core::custody::body::{Body, GroupReport, Terms};
-use custodia_core::custody::facts::{DeviceFacts, LeafFacts};
+use custodia_core::custody::facts::LeafFacts;
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Kind;
-use custodia_core::custody::rules::{every_office_can_recover, is_reported, judge_succession};
-use custodia_core::custody::succession::{GroupSucceed, LeftOut, SuccessionFacts};
+use custodia_core::custody::rules::{every_office_can_recover, is_reported};
+use custodia_core::custody::succession::{GroupSucceed, LeftOut};
 use custodia_core::custody::wire::Base64;
-use custodia_core::custody::world::World;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
-use custodia_core::group::context::{CommitContext, RingVersion};
+use custodia_core::group::context::RingVersion;
 use custodia_core::group::facts::GroupId;
-use custodia_core::identity::{AsOf, CertificateId, Registry, RegistrySeq, Role, Standing};
+use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, DeviceId, PersonId};
-use custodia_core::time::LogTime;
 use custodia_failpoint::fail_point;
 use custodia_mls::{CaseGroup, Changes, MlsState};
 
-use super::catch_up::ChangeRecord;
 use super::group_id;
 use super::membership::Joining;
 use crate::agent::Agent;
 use crate::clock::random_secret;
 use crate::error::AgentError;
 use crate::http::{HttpError, to_json};
-use crate::log_view::Misbehaviour;
 use crate::reasons::{Draft, Ring, Statement};
 use crate::state::acts::OutboxRow;
-use crate::state::{self, acts, head, keys};
+use crate::state::{self, acts, keys};
 
 /// Where a case's groups stand by its chain.
 #[derive(Default)]
@@ -87,6 +85,19 @@ impl Agent {
             }
         }
         Ok(line)
+    }
+
+    /// Whether a successor group was founded after a generation without this device.
+    pub(super) async fn was_left_out(&self, case: CaseId, generation: u32) -> Result<bool, AgentError> {
+        for act in self.case_acts(case, &[Kind::GroupSucceed]).await? {
+            if let Body::GroupSucceed(body) = &act.body
+                && body.generation > generation
+                && !self.devices_by(body.members.iter().copied()).await?.contains(&self.device.id)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Generation of the group that this device holds: 0 for the first group of the case.
@@ -154,78 +165,6 @@ impl Agent {
             }
         }
         commits.into_iter().find(|(epoch, _)| *epoch == stuck).ok_or(AgentError::Bug)
-    }
-
-    /// What the accepted acts of a case's chain make of it, up to an index of the log or to the chain's end: by the functions by which an auditor's
-    /// replay builds its world.
-    async fn world_of(&self, case: CaseId, before: Option<u64>) -> Result<World, AgentError> {
-        let views = head::acts(&mut *self.state.connection().await, case, &Kind::ALL).await?;
-        let believed = self.believed().await?;
-        let registry = believed.registry.registry();
-        let devices = |certificate: &Sha256Digest| {
-            let known = registry.certificate(CertificateId::from_digest(*certificate))?;
-            Some((DeviceFacts::of(known, true), false))
-        };
-        let mut world = World::default();
-        for view in views.iter().take_while(|view| before.is_none_or(|before| view.index < before)) {
-            let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
-            let Some(intent) = crate::sync::read_record(&believed, view, opened)?.intent else { continue };
-            if let Some((actor, _)) = devices(&intent.signer()) {
-                world.apply(&intent, &actor, &devices);
-            }
-        }
-        Ok(world)
-    }
-
-    /// What holds of a commit of the current group, by all that this device knows now.
-    pub(super) async fn left_out(&self, case: CaseId, commit: Commit) -> Result<LeftOut, AgentError> {
-        let world = self.world_of(case, None).await?;
-        let believed = self.believed().await?;
-        let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
-        let registry = believed.registry.registry();
-        let standing = |device| registry.current(device, at).is_some();
-        world.left_out(case, commit, &|certificate| device_at(registry, at, certificate), &standing).ok_or(AgentError::Bug)
-    }
-
-    /// Judges a successor group by the case's chain and the registry, as they stood at its record: whether it might be founded at all.
-    ///
-    /// # Errors
-    /// [`AgentError::Misbehaved`]: server and founder have broken a rule that everybody can check.
-    pub(super) async fn check_succession(
-        &self,
-        case: CaseId,
-        group: GroupId,
-        entered: &ChangeRecord,
-        body: &GroupSucceed,
-        context: &CommitContext,
-    ) -> Result<(), AgentError> {
-        self.judge_recency(case, context, entered).await?;
-        let world = self.world_of(case, Some(entered.index)).await?;
-        let at = self.registry_before(entered.index, entered.time).await?;
-        let judged = {
-            let believed = self.believed().await?;
-            let registry = believed.registry.registry();
-            let founder = registry.certificate(CertificateId::from_digest(entered.intent.signer())).ok_or(AgentError::Bug)?.device();
-            let standing = |device| registry.current(device, at).is_some();
-            let facts = world.succession_facts(&entered.intent, founder, &|certificate| device_at(registry, at, certificate), &standing);
-            let named = body.generation == group.generation
-                && body.ring_version == context.ring_version.number()
-                && body.ring_commitment == context.ring_commitment;
-            let facts = facts.map(|facts| SuccessionFacts { names_the_bytes: named, ..facts });
-            facts.map_or_else(|| Err("SUC-01".to_owned()), |facts| judge_succession(body, &facts).map_err(|rule| rule.id.to_owned()))
-        };
-        let finding = "a successor group was founded against the rules";
-        let shown = |rule| Misbehaviour::shown(finding, format!("{rule}: case {case}, record {}", entered.index)).into();
-        self.keeping_evidence(judged.map_err(shown)).await
-    }
-
-    /// The registry as it stood before an index of the log.
-    async fn registry_before(&self, index: u64, time: LogTime) -> Result<AsOf, AgentError> {
-        let next = head::first_record_from(&mut *self.state.connection().await, CaseId::REGISTRY, index).await?;
-        let newest = self.believed().await?.registry.as_of(time).ok_or(AgentError::NotEnrolled)?;
-        let Some(next) = next else { return Ok(newest) };
-        let place = next.open().ok().and_then(|opened| opened.case).ok_or(state::StateError::Damaged("record"))?;
-        Ok(AsOf { seq: RegistrySeq::new(place.seq.0.saturating_sub(1)), time })
     }
 
     /// Founds a successor group, if the commit that this device cannot process is reported by devices of two persons, or by a recovery device, and
@@ -438,11 +377,4 @@ fn who_stays(bad: &LeftOut) -> Vec<LeafFacts> {
         staying.extend(authors.into_iter().filter(|leaf| leaf.device.role == Role::Recovery));
     }
     staying
-}
-
-/// What the rules ask of a device as of a moment, and whether it was revoked.
-fn device_at(registry: &Registry, at: AsOf, certificate: &Sha256Digest) -> Option<(DeviceFacts, bool)> {
-    let id = CertificateId::from_digest(*certificate);
-    let standing = registry.standing(id, at);
-    Some((DeviceFacts::of(registry.certificate(id)?, standing == Standing::Good), matches!(standing, Standing::Revoked(_))))
 }

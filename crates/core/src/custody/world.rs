@@ -237,7 +237,8 @@ impl World {
         match (&intent.body, intent.exhibit) {
             (Body::CaseCreate(body), _) => {
                 let membership = Membership { first_ring: 1, left: false };
-                let founder = |add: &Add| Some((device_of(&add.certificate)?, Member { certificate: add.certificate, membership, since: 0 }));
+                let founder =
+                    |add: &Add| Some((device_of(&add.certificate)?, Member { certificate: add.certificate, membership, since: 0 }));
                 let members = body.members.iter().filter_map(founder).collect();
                 let case = Case { ring_version: body.ring_version, founder: office.clone(), members, epoch: 0, line: Line::begun() };
                 self.cases.entry(intent.case).or_insert(case);

@@ -157,7 +157,8 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
     rules::judge_derivation(intent, following.first().map(|next| &next.intent))?;
     let index = append::accepted(conn, growing, intent, opens(&intent.body)).await?;
     effects::apply(vault, conn, growing, act, index, &facts, commit).await?;
-    if let (Some(successor), Body::GroupSucceed(body), Attachment::Succession { message, .. }) = (successor, &intent.body, &act.attachment) {
+    if let (Some(successor), Body::GroupSucceed(body), Attachment::Succession { message, .. }) = (successor, &intent.body, &act.attachment)
+    {
         succession::apply(conn, growing, intent, body, successor, message, index).await?;
     }
     if let Some(at) = intent.group.as_ref().and_then(|seen| Place::named(GroupId::from_bytes(&seen.id.0)?.generation, seen.epoch)) {

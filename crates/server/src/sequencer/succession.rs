@@ -101,7 +101,8 @@ async fn left_out(conn: &mut Conn, growing: &Growing, case: CaseId, bad: &Commit
             }
             let seen = intent.unverified().group.as_ref();
             let group = seen.and_then(|seen| GroupId::from_bytes(&seen.id.0));
-            if group.is_some_and(|group| group.generation == bad.place.generation) && seen.is_some_and(|seen| seen.epoch > bad.place.epoch) {
+            if group.is_some_and(|group| group.generation == bad.place.generation) && seen.is_some_and(|seen| seen.epoch > bad.place.epoch)
+            {
                 acknowledged_by.insert(leaf.device.person.clone());
             }
         }

@@ -116,7 +116,8 @@ pub(crate) struct Group {
 pub(crate) async fn group(conn: &mut Conn, case: CaseId) -> Result<Option<Group>, StoreError> {
     let row =
         sql("SELECT place, context, state, group_info FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
-    row.map(|mut row| Ok(Group { place: Place::read(row.number()?)?, context: row.bytes()?, state: row.bytes()?, info: row.bytes()? })).transpose()
+    row.map(|mut row| Ok(Group { place: Place::read(row.number()?)?, context: row.bytes()?, state: row.bytes()?, info: row.bytes()? }))
+        .transpose()
 }
 
 /// Where the group stands.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use custodia_api::error::ErrorBody;
 use custodia_api::messages::{
-    Act, Changed, Changes, ClaimKeyPackages, Collect, GrantUpload, ReadLog, RecordsPage, RegistryAct, UploadKeyPackages, Welcomes,
+    Act, Changed, Changes, ClaimKeyPackages, Collect, GrantUpload, ReadLog, RecordsPage, RegistryAct, SucceedGroup, UploadKeyPackages,
+    Welcomes,
 };
 use custodia_core::custody::body::{
     Body, Collection, Consultation, DeviceEnrol, Disclosure, GroupReport, Handling, LogRead, MemberChange, Nothing, Terms, ViewMode,
@@ -12,6 +13,7 @@ use custodia_core::custody::body::{
 use custodia_core::custody::intent::ChainSeen;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::receipt::PartView;
+use custodia_core::custody::succession::GroupSucceed;
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::{Blake3Digest, Sha256Digest};
 use custodia_core::group::facts::{Epoch, GroupId};
@@ -183,6 +185,24 @@ impl Scene {
                 let intent = self.intent(device, case, None, Body::MemberChange(body));
                 let some = "Y29tbWl0";
                 json(&serde_json::json!({"intent": intent, "commit": some, "ring_row": some, "group_info": some, "grants": []}))
+            }
+            ("post", "/v1/cases/{case}/succession") => {
+                let digest = Sha256Digest::of(&[b"nobody has reported it"]);
+                let body = GroupSucceed {
+                    generation: 1,
+                    epoch: 0,
+                    bad: digest,
+                    group_info: digest,
+                    commit: digest,
+                    welcome: None,
+                    ring_version: 3,
+                    ring_commitment: digest,
+                    ring_row: digest,
+                    members: vec![device.id()],
+                };
+                let intent = self.intent(device, case, None, Body::GroupSucceed(body));
+                let some = || Base64(b"commit".to_vec());
+                json(&SucceedGroup { intent, founding: some(), commit: some(), welcome: None, ring_row: some(), group_info: some() })
             }
             ("post", "/v1/cases/{case}/acts") => {
                 let report = GroupReport { epoch: 0, commit: Sha256Digest::of(&[b"commit"]), error: "cannot be processed".to_owned() };

@@ -25,7 +25,10 @@ impl World {
         let before = case.members.iter().filter(|(_, member)| member.since <= epoch);
         let leaf = |(id, member): (&DeviceId, &Member)| {
             let (device, revoked) = devices(&member.certificate)?;
-            Some((*id, LeafFacts { gone: revoked || member.membership.left, device: DeviceFacts { good_standing: standing(*id), ..device } }))
+            Some((
+                *id,
+                LeafFacts { gone: revoked || member.membership.left, device: DeviceFacts { good_standing: standing(*id), ..device } },
+            ))
         };
         let both: BTreeMap<DeviceId, LeafFacts> = before.filter_map(leaf).collect();
         let reported = both.iter().filter(|(id, leaf)| !leaf.gone && case.line.has_reported(commit, **id));
