@@ -8,6 +8,7 @@ pub(crate) mod devices;
 pub(crate) mod doctor;
 pub(crate) mod exhibits;
 pub(crate) mod log;
+pub(crate) mod place;
 pub(crate) mod refusals;
 mod sql;
 pub(crate) mod tree;

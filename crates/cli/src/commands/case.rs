@@ -1,8 +1,10 @@
 //! `custodia case …`: cases and their members.
 
+mod succeed;
+
 use clap::{Subcommand, ValueEnum};
 use custodia_client::state::keys::Standing;
-use custodia_client::{Agent, CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced, Succession};
+use custodia_client::{Agent, CaseSummary, Joining, MemberRow, MemberStanding, NewCase, Resynced};
 use custodia_core::custody::body::Terms;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::text::CalendarDate;
@@ -184,7 +186,7 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         }
         Command::Remove { case, person, reason } => remove(&agent, find_case(&agent, &case).await?, person, reason).await,
         Command::Resync { case, reason } => resync(&agent, find_own_case(&agent, &case).await?, reason).await,
-        Command::Succeed { case, reason } => succeed(&agent, find_case(&agent, &case).await?, reason).await,
+        Command::Succeed { case, reason } => succeed::run(&agent, find_case(&agent, &case).await?, reason).await,
         Command::Leave { case, reason } => {
             let case = find_case(&agent, &case).await?;
             if agent.cases().await?.iter().any(|row| row.id == case && row.standing == Standing::Left) {
@@ -222,21 +224,6 @@ async fn resync(agent: &Agent, case: CaseId, reason: Reason) -> Result<(), Failu
     answer(&CameBack { case, changed: !matches!(resynced, Resynced::NotNeeded), awaits_key: matches!(resynced, Resynced::AwaitsKey) })
 }
 
-async fn succeed(agent: &Agent, case: CaseId, reason: Reason) -> Result<(), Failure> {
-    let Succession { generation, changed, left_out } = agent.succeed(case, &reason.into()).await?;
-    if changed {
-        let left_out: Vec<String> = left_out.iter().map(ToString::to_string).collect();
-        note(&format!(
-            "The case goes on in a new group, generation {generation}; its members come over at their next contact, and open what they could. Left \
-             out, until somebody adds them again: {}.",
-            if left_out.is_empty() { "nobody".to_owned() } else { left_out.join(", ") }
-        ));
-    } else {
-        note("This device follows the case; nothing was done.");
-    }
-    answer(&Succeeded { case, generation, changed, left_out: left_out.into_iter().collect() })
-}
-
 async fn remove(agent: &Agent, case: CaseId, person: PersonId, reason: Reason) -> Result<(), Failure> {
     agent.refresh(case).await?;
     let devices: Vec<Sha256Digest> =
@@ -268,24 +255,6 @@ pub struct CameBack {
 }
 
 impl Answer for CameBack {
-    fn text(&self) -> String {
-        String::new()
-    }
-}
-
-/// How a case goes on.
-#[derive(Serialize)]
-pub struct Succeeded {
-    case: CaseId,
-    /// Generation of the group in which it does: 0 for the first.
-    generation: u32,
-    /// Whether a successor group was founded: false if the device followed the case.
-    changed: bool,
-    /// office/person of those who have no device in the new group any more.
-    left_out: Vec<PersonId>,
-}
-
-impl Answer for Succeeded {
     fn text(&self) -> String {
         String::new()
     }

@@ -12,8 +12,9 @@ use super::append::{self, Growing};
 use super::{Act, Attachment, change, effects, facts, succession};
 use crate::error::Refusal;
 use crate::registry::RegistryFault;
-use crate::store::cases::{self, Place};
+use crate::store::cases;
 use crate::store::log::{self, Earlier};
+use crate::store::place::Place;
 use crate::store::{Conn, StoreError};
 use crate::vault::Vault;
 

@@ -23,7 +23,8 @@ use super::facts::parse_state;
 use super::turn::read_frontier;
 use super::{Act, ChangeMessage};
 use crate::error::Refusal;
-use crate::store::cases::{self, Commit, Member, Place};
+use crate::store::cases::{self, Commit, Member};
+use crate::store::place::Place;
 use crate::store::{Conn, StoreError, exhibits, log};
 
 /// A commit that keeps every rule of MLS structure and of certificates; the custody rules judge its facts next.

@@ -18,7 +18,7 @@ use super::append::Growing;
 use super::succession;
 use super::turn::read_frontier;
 use crate::error::Refusal;
-use crate::store::cases::Place;
+use crate::store::place::Place;
 use crate::store::{Conn, StoreError, cases, exhibits, log};
 use crate::vault::Vault;
 

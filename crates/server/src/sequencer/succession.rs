@@ -21,7 +21,8 @@ use super::append::Growing;
 use super::change;
 use super::effects::{broken, of_mls};
 use crate::error::Refusal;
-use crate::store::cases::{self, Commit, Place};
+use crate::store::cases::{self, Commit};
+use crate::store::place::Place;
 use crate::store::{Conn, StoreError, log};
 
 /// A successor group that keeps every rule.

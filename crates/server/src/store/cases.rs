@@ -3,6 +3,7 @@
 use custodia_core::digest::Sha256Digest;
 use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
 
+use super::place::Place;
 use super::sql::{Fields, sql};
 use super::{Conn, StoreError};
 
@@ -13,37 +14,6 @@ pub(crate) struct Case {
     pub founder: String,
     /// The current ring version.
     pub ring_version: u32,
-}
-
-/// Where a group of a case stands: generation and epoch. In the database one number, so that places are in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub generation: u32,
-    /// Below 2^32: no group has so many.
-    pub epoch: u64,
-}
-
-impl Place {
-    const EPOCHS: u64 = 1 << 32;
-
-    /// The place of an epoch that somebody names; none for one that no group reaches.
-    pub fn named(generation: u32, epoch: u64) -> Option<Self> {
-        (epoch < Self::EPOCHS).then_some(Self { generation, epoch })
-    }
-
-    /// Where a commit that is made here leads.
-    pub const fn next(self) -> Self {
-        Self { epoch: self.epoch + 1, ..self }
-    }
-
-    const fn number(self) -> u64 {
-        self.generation as u64 * Self::EPOCHS + self.epoch
-    }
-
-    fn read(number: u64) -> Result<Self, StoreError> {
-        let generation = u32::try_from(number / Self::EPOCHS).map_err(|_| StoreError::Corrupt("a place of a group"))?;
-        Ok(Self { generation, epoch: number % Self::EPOCHS })
-    }
 }
 
 /// A member of a case.
@@ -291,7 +261,7 @@ pub(crate) async fn transcript(conn: &mut Conn, case: CaseId, at: Place) -> Resu
 
 /// Commits of one generation that start from a place or later, in order, at most `most`; without their Welcomes.
 pub(crate) async fn commits_from(conn: &mut Conn, case: CaseId, from: Place, most: u64) -> Result<Vec<Commit>, StoreError> {
-    let last = Place { epoch: Place::EPOCHS - 1, ..from };
+    let last = from.last();
     let rows = sql("SELECT place, message, ring_row, idx FROM commits WHERE case_id = $1 AND place >= $2 AND place <= $3 \
                     ORDER BY place LIMIT $4")
     .bytes(case.as_bytes())

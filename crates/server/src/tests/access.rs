@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use custodia_api::error::ErrorBody;
 use custodia_api::messages::{
-    Act, Changed, Changes, ClaimKeyPackages, Collect, GrantUpload, ReadLog, RecordsPage, RegistryAct, SucceedGroup, UploadKeyPackages,
-    Welcomes,
+    Act, Changed, Changes, ClaimKeyPackages, Collect, GrantUpload, ReadLog, RecordsPage, RegistryAct, UploadKeyPackages, Welcomes,
 };
 use custodia_core::custody::body::{
     Body, Collection, Consultation, DeviceEnrol, Disclosure, GroupReport, Handling, LogRead, MemberChange, Nothing, Terms, ViewMode,
@@ -13,7 +12,6 @@ use custodia_core::custody::body::{
 use custodia_core::custody::intent::ChainSeen;
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::receipt::PartView;
-use custodia_core::custody::succession::GroupSucceed;
 use custodia_core::custody::wire::Base64;
 use custodia_core::digest::{Blake3Digest, Sha256Digest};
 use custodia_core::group::facts::{Epoch, GroupId};
@@ -23,7 +21,7 @@ use custodia_core::jws::{self, Typ};
 use custodia_core::secret::Secret32;
 use custodia_mls::{CaseGroup, Incoming, StagedJoin};
 
-use super::cases::{change, context, key_package};
+use super::cases::{change, context, empty_change, key_package, unreported};
 use super::offices::{DIICOT, INSPECTION, device_certificate};
 use super::world::{Answer, CASE, Request, TestDevice, World};
 use crate::backends::Pair;
@@ -170,39 +168,15 @@ impl Scene {
             }
             ("post", "/v1/cases/{case}/changes") if member => json(&change(&mut self.world, device, 2, &[], Terms::None).await),
             ("post", "/v1/cases/{case}/changes") => {
-                let digest = Sha256Digest::of(&[b"commit"]);
-                let body = MemberChange {
-                    epoch: 0,
-                    commit: digest,
-                    welcome: None,
-                    ring_version: 1,
-                    ring_commitment: digest,
-                    ring_row: Some(digest),
-                    adds: Vec::new(),
-                    removes: Vec::new(),
-                    resync: false,
-                };
-                let intent = self.intent(device, case, None, Body::MemberChange(body));
+                let intent = self.intent(device, case, None, Body::MemberChange(empty_change()));
                 let some = "Y29tbWl0";
                 json(&serde_json::json!({"intent": intent, "commit": some, "ring_row": some, "group_info": some, "grants": []}))
             }
             ("post", "/v1/cases/{case}/succession") => {
-                let digest = Sha256Digest::of(&[b"nobody has reported it"]);
-                let body = GroupSucceed {
-                    generation: 1,
-                    epoch: 0,
-                    bad: digest,
-                    group_info: digest,
-                    commit: digest,
-                    welcome: None,
-                    ring_version: 3,
-                    ring_commitment: digest,
-                    ring_row: digest,
-                    members: vec![device.id()],
-                };
-                let intent = self.intent(device, case, None, Body::GroupSucceed(body));
-                let some = || Base64(b"commit".to_vec());
-                json(&SucceedGroup { intent, founding: some(), commit: some(), welcome: None, ring_row: some(), group_info: some() })
+                let intent = self.intent(device, case, None, Body::GroupSucceed(unreported(device)));
+                let some = "Y29tbWl0";
+                let message = serde_json::json!({"intent": intent, "founding": some, "commit": some, "ring_row": some, "group_info": some});
+                message.to_string().into_bytes()
             }
             ("post", "/v1/cases/{case}/acts") => {
                 let report = GroupReport { epoch: 0, commit: Sha256Digest::of(&[b"commit"]), error: "cannot be processed".to_owned() };

@@ -21,6 +21,7 @@ use super::evidence::exhibit_row;
 use crate::auth::Caller;
 use crate::error::Refusal;
 use crate::store::log::{self, StoredRecord};
+use crate::store::place::Place;
 use crate::store::tree::Nodes;
 use crate::store::{Conn, StoreError, cases, exhibits};
 
@@ -183,7 +184,7 @@ impl Vault {
         self.require_member(caller, case).await?;
         let mut conn = self.store.read().await?;
         let current = cases::place(&mut conn, case).await?.ok_or(Refusal::NotFound("case"))?;
-        let commits = match cases::Place::named(generation.unwrap_or(current.generation), from) {
+        let commits = match Place::named(generation.unwrap_or(current.generation), from) {
             Some(from) => cases::commits_from(&mut conn, case, from, MOST).await?,
             None => Vec::new(),
         };

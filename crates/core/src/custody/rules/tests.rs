@@ -385,15 +385,6 @@ fn mem_07_full_history_is_accounted_for_exhibit_by_exhibit() {
 }
 
 #[test]
-fn leaving_and_holding_ask_for_membership_alone() {
-    let leave = with(Body::MemberLeave(Nothing {}));
-    assert_eq!(judge(&leave, &allowing(&leave)), Ok(()));
-    let hold = with(Body::HoldPlace(Nothing {}));
-    assert_eq!(judge(&hold, &allowing(&hold)), Ok(()));
-    assert_eq!(judge(&with(Body::Consultation(Consultation { mode: ViewMode::View })), &allowing(&consultation())), Ok(()));
-}
-
-#[test]
 fn rule_ids_are_unique() {
     let mut ids: Vec<_> = ALL.iter().map(|rule| rule.id).collect();
     ids.sort_unstable();

@@ -1,4 +1,4 @@
-//! Acts that rest on another one: the second person of an erasure, the office of a hold, a parent, a source.
+//! Acts that rest on another one: the second person of an erasure, the office of a hold, a parent, a source; and acts that rest on none.
 
 use super::*;
 use crate::custody::body::{Combination, Derivation, DerivedHow};
@@ -81,4 +81,13 @@ fn rec_09_a_derived_exhibit_stands_in_both_chains() {
     for other in others.iter().map(Some).chain([None]) {
         assert_eq!(judge_derivation(&collected, other), Err(REC_09));
     }
+}
+
+#[test]
+fn leaving_and_holding_ask_for_membership_alone() {
+    let leave = with(Body::MemberLeave(Nothing {}));
+    assert_eq!(judge(&leave, &allowing(&leave)), Ok(()));
+    let hold = with(Body::HoldPlace(Nothing {}));
+    assert_eq!(judge(&hold, &allowing(&hold)), Ok(()));
+    assert_eq!(judge(&with(Body::Consultation(Consultation { mode: ViewMode::View })), &allowing(&consultation())), Ok(()));
 }
