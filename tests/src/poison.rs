@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use custodia_api::error::ErrorBody;
 use custodia_api::messages::{Act, ChangeMembers, SucceedGroup};
@@ -36,8 +37,6 @@ pub struct Rogue {
     state: State,
     signing: SigningKey,
     certificate: Vec<u8>,
-    /// Intent ids and nonces are counted.
-    count: u8,
 }
 
 impl Rogue {
@@ -54,7 +53,6 @@ impl Rogue {
             signing: SigningKey::from_bytes(row.signing_key.expose()),
             certificate: row.certificate.unwrap(),
             state,
-            count: 0x60,
         }
     }
 
@@ -69,7 +67,7 @@ impl Rogue {
 
     /// Makes and delivers a commit, rightly made and rightly signed but for a confirmation tag that no server can check; it removes the devices
     /// named.
-    pub async fn poison(mut self, removing: &[Sha256Digest]) {
+    pub async fn poison(self, removing: &[Sha256Digest]) {
         let seen = self.seen();
         let (mls, mut held) = self.group().await;
         let (body, request) = {
@@ -127,7 +125,7 @@ impl Rogue {
     }
 
     /// Reports a commit that it has followed.
-    pub async fn report(&mut self, (epoch, commit): (u64, Sha256Digest)) {
+    pub async fn report(&self, (epoch, commit): (u64, Sha256Digest)) {
         let seen = self.seen();
         let error = "MLS refuses the commit".to_owned();
         let intent = self.sign(seen, Body::GroupReport(GroupReport { epoch, commit, error })).await;
@@ -137,7 +135,7 @@ impl Rogue {
     }
 
     /// Tries to found a successor group without that commit; gives the rule that refuses it.
-    pub async fn succeed(&mut self, (epoch, bad): (u64, Sha256Digest)) -> Option<String> {
+    pub async fn succeed(&self, (epoch, bad): (u64, Sha256Digest)) -> Option<String> {
         let seen = self.seen();
         let digest = |bytes: &[u8]| Sha256Digest::of(&[bytes]);
         let ring_version = keys::case(&mut *self.state.connection().await, self.case).await.must().unwrap().ring_version + 1;
@@ -192,8 +190,7 @@ impl Rogue {
     }
 
     /// Signs an act in the epoch that the device holds; the reason is one that nobody can open.
-    async fn sign(&mut self, seen: Seen, body: Body) -> SignedIntent {
-        self.count += 1;
+    async fn sign(&self, seen: Seen, body: Body) -> SignedIntent {
         let group = {
             let (_, group) = self.group().await;
             let transcript = Hex(group.confirmed_transcript_hash().to_vec());
@@ -201,11 +198,9 @@ impl Rogue {
         };
         let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap();
         let time = now.format(&time::format_description::well_known::Rfc3339).unwrap();
-        let mut id = [self.count; 16];
-        id[0] = self.certificate_id().as_bytes()[0];
         let intent = Intent {
             origin: self.log.origin().to_string(),
-            id: IntentId::from_bytes(id),
+            id: IntentId::from_bytes(fresh()),
             case: self.case,
             exhibit: None,
             purpose: None,
@@ -229,11 +224,10 @@ impl Rogue {
         intent
     }
 
-    fn post(&mut self, path: &str, body: &impl serde::Serialize) -> Result<(), ErrorBody> {
-        self.count += 1;
+    fn post(&self, path: &str, body: &impl serde::Serialize) -> Result<(), ErrorBody> {
         let body = serde_json::to_vec(body).unwrap();
         let created = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap();
-        let parameters = Parameters { created, nonce: [self.count; 16], keyid: self.certificate_id() };
+        let parameters = Parameters { created, nonce: fresh(), keyid: self.certificate_id() };
         let (authority, digest) = (self.server.to_string(), content_digest(&body));
         let covered = Covered { method: "POST", authority: &authority, path, query: "", content_digest: Some(&digest) };
         let signed = parameters.sign(&covered, &self.signing);
@@ -254,6 +248,14 @@ impl Rogue {
         let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         Err(serde_json::from_slice(&answer[head + 4..]).unwrap())
     }
+}
+
+/// An intent id or nonce that no other has: they are counted.
+fn fresh() -> [u8; 16] {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut id = [0x66; 16];
+    id[8..].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    id
 }
 
 /// The GroupInfo with the confirmation tag damaged in the same way, signed anew, as who makes such a commit would: the server compares the two tags.

@@ -10,4 +10,5 @@ mod faults;
 mod log;
 mod offices;
 mod requests;
+mod succession;
 mod world;

@@ -21,7 +21,7 @@ use custodia_core::exhibit::keys::RingKey;
 use custodia_core::group::context::RingVersion;
 use custodia_core::group::facts::GroupId;
 use custodia_core::identity::Role;
-use custodia_core::ids::{CaseId, DeviceId, PersonId};
+use custodia_core::ids::{CaseId, PersonId};
 use custodia_failpoint::fail_point;
 use custodia_mls::{CaseGroup, Changes, MlsState};
 
@@ -130,24 +130,30 @@ impl Agent {
         let file = self.case_file(case).await?;
         let ring = self.ring(&file).await?;
         let statement = Statement { reason: "This device cannot process the commit; its program reports it.".to_owned(), reference: None };
-        let intent = self
-            .sign_act(Draft {
-                case,
-                exhibit: None,
-                purpose: None,
-                recipients: Vec::new(),
-                group: Some(self.group_seen(case).await?),
-                chain_seen: None,
-                body: Body::GroupReport(GroupReport { epoch, commit, error }),
-                statement: &statement,
-                case_title: file.title.as_deref(),
-                exhibit_title: None,
-                ring: Some(&ring),
-            })
-            .await?;
+        let body = Body::GroupReport(GroupReport { epoch, commit, error });
+        let intent = self.sign_in_group(case, body, &statement, &ring).await?;
         let body = to_json(&Act { intent: intent.text().to_owned() })?;
         self.enter(&intent, format!("/v1/cases/{case}/acts"), body).await?;
         self.follow_case(case).await.map(drop)
+    }
+
+    /// Signs an act of the case in the epoch that this device holds.
+    async fn sign_in_group(&self, case: CaseId, body: Body, statement: &Statement, ring: &Ring) -> Result<SignedIntent, AgentError> {
+        let file = self.case_file(case).await?;
+        self.sign_act(Draft {
+            case,
+            exhibit: None,
+            purpose: None,
+            recipients: Vec::new(),
+            group: Some(self.group_seen(case).await?),
+            chain_seen: None,
+            body,
+            statement,
+            case_title: file.title.as_deref(),
+            exhibit_title: None,
+            ring: Some(ring),
+        })
+        .await
     }
 
     /// The commit at which this device is stuck, by the case's chain: the one after its epoch, or the founding of a successor group.
@@ -200,17 +206,9 @@ impl Agent {
         let left_out = self.left_out(case, (epoch, bad)).await?;
         let staying = who_stays(&left_out);
         self.may_found(&left_out, &staying)?;
-        let own = self.certificate_id()?;
-        let mut members = vec![own];
         let persons: BTreeSet<&PersonId> = staying.iter().map(|leaf| &leaf.device.person).collect();
         let gone = left_out.both.values().map(|leaf| &leaf.device.person).filter(|person| !persons.contains(person)).cloned().collect();
-        {
-            let believed = self.believed().await?;
-            let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
-            let current = |device: DeviceId| believed.registry.registry().current(device, at);
-            let others = staying.iter().map(|leaf| leaf.device.id).filter(|device| *device != self.device.id);
-            members.extend(others.filter_map(current).map(|certificate| certificate.id().digest()));
-        }
+        let members = self.certificates_of(&staying).await?;
         let joining: Vec<Joining> = members[1..].iter().map(|device| Joining { device: *device, terms: Terms::Full }).collect();
         let packages = self.claim(&joining).await?;
         let generation = self.line(case).await?.generation.saturating_add(1);
@@ -241,23 +239,8 @@ impl Agent {
             ring_row: Sha256Digest::of(&[&ring_row]),
             members,
         };
-        let file = self.case_file(case).await?;
         let ring = Ring { version: version.number(), key: RingKey::from_secret(key.clone()) };
-        let intent = self
-            .sign_act(Draft {
-                case,
-                exhibit: None,
-                purpose: None,
-                recipients: Vec::new(),
-                group: Some(self.group_seen(case).await?),
-                chain_seen: None,
-                body: Body::GroupSucceed(body),
-                statement,
-                case_title: file.title.as_deref(),
-                exhibit_title: None,
-                ring: Some(&ring),
-            })
-            .await?;
+        let intent = self.sign_in_group(case, Body::GroupSucceed(body), statement, &ring).await?;
         let request = SucceedGroup {
             intent: intent.text().to_owned(),
             founding: Base64(group_info),
@@ -283,6 +266,15 @@ impl Agent {
         self.deliver_waiting().await?;
         self.follow_case(case).await?;
         Ok(Succession { generation, changed: true, left_out: gone })
+    }
+
+    /// The certificates by which the members of a successor group come, this device's own first.
+    async fn certificates_of(&self, staying: &[LeafFacts]) -> Result<Vec<Sha256Digest>, AgentError> {
+        let believed = self.believed().await?;
+        let at = believed.registry.as_of(self.now()).ok_or(AgentError::NotEnrolled)?;
+        let others = staying.iter().map(|leaf| leaf.device.id).filter(|device| *device != self.device.id);
+        let current = others.filter_map(|device| believed.registry.registry().current(device, at));
+        Ok(core::iter::once(self.certificate_id()?).chain(current.map(|certificate| certificate.id().digest())).collect())
     }
 
     /// The ring version in force by the case's chain.

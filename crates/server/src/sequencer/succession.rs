@@ -172,12 +172,11 @@ pub(super) async fn apply(
     let device_of = |certificate: Sha256Digest| growing.mirror.device(certificate).ok_or(Refusal::UnknownDevice);
     let named = body.members.iter().map(|one| Ok((device_of(*one)?, *one))).collect::<Result<BTreeMap<DeviceId, _>, Refusal>>()?;
     for member in cases::members(conn, intent.case).await? {
-        match named.get(&member.device) {
-            Some(certificate) => cases::take_over(conn, intent.case, member.device, *certificate).await?,
-            None => {
-                cases::remove_member(conn, intent.case, member.device).await?;
-                cases::end_membership(conn, intent.case, member.device).await?;
-            }
+        if let Some(certificate) = named.get(&member.device) {
+            cases::take_over(conn, intent.case, member.device, *certificate).await?;
+        } else {
+            cases::remove_member(conn, intent.case, member.device).await?;
+            cases::end_membership(conn, intent.case, member.device).await?;
         }
     }
     cases::forget_welcomes_past(conn, intent.case, Place { epoch: body.epoch, ..before }).await?;

@@ -184,10 +184,9 @@ impl Vault {
         self.require_member(caller, case).await?;
         let mut conn = self.store.read().await?;
         let current = cases::place(&mut conn, case).await?.ok_or(Refusal::NotFound("case"))?;
-        let commits = match Place::named(generation.unwrap_or(current.generation), from) {
-            Some(from) => cases::commits_from(&mut conn, case, from, MOST).await?,
-            None => Vec::new(),
-        };
+        let from = Place::named(generation.unwrap_or(current.generation), from);
+        let from = from.ok_or_else(|| Refusal::Malformed("an epoch is below 2^32".to_owned()))?;
+        let commits = cases::commits_from(&mut conn, case, from, MOST).await?;
         let row = |commit: cases::Commit| ChangeRow {
             epoch: commit.place.epoch,
             commit: Base64(commit.message),
