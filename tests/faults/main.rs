@@ -10,4 +10,5 @@ mod process;
 mod random;
 mod recovery;
 mod stage;
+mod succession;
 mod sweep;

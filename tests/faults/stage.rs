@@ -30,7 +30,7 @@ pub struct Scene {
     pub auditor: Agent,
     pub case: CaseId,
     pub first: ExhibitId,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 /// Writes a folder of evidence: the canary and as many bytes.

@@ -272,6 +272,9 @@ pub fn judge(disk: &Database, intent: &Intent, signer: Sha256Digest, time: LogTi
         case: disk.world.case_facts(intent, actor.id),
         parent: disk.world.parent_facts(intent, actor.id),
         exhibit: disk.world.exhibit_facts(intent, &actor, &devices),
+        succession: disk
+            .world
+            .succession_facts(intent, actor.id, &devices, &|device| disk.registry.current(device, disk.as_of(time)).is_some()),
         actor,
         change,
         recovery: disk.world.recovery_facts(intent, &devices),

@@ -9,5 +9,6 @@
 
 pub mod backends;
 pub mod liar;
+pub mod poison;
 pub mod proxy;
 pub mod world;

@@ -384,7 +384,11 @@ impl World {
         let key = KeyFile::parse(&std::fs::read(paths.key_file()).unwrap()).unwrap().unlock(PASSPHRASE).unwrap();
         let state = State::open(&paths, &key).await.must();
         match case {
-            Some(case) => keys::forget_group(&mut *state.connection().await, GroupId::first(case)).await.must(),
+            Some(case) => {
+                let mut connection = state.connection().await;
+                let group = keys::case(&mut connection, case).await.must().and_then(|file| GroupId::from_bytes(&file.group_id)).unwrap();
+                keys::forget_group(&mut connection, group).await.must();
+            }
             None => keys::forget_key_packages(&mut *state.connection().await).await.must(),
         }
         state.close().await.must();

@@ -11,6 +11,7 @@ mod parsers;
 mod recovery;
 mod renewal;
 mod resync;
+mod succession;
 mod tidy;
 mod trust;
 mod vectors;

@@ -142,6 +142,8 @@ body! {
     CaseRow {
         /// The case.
         case: CaseId,
+        /// Generation of its group.
+        generation: u32,
         /// The group's current epoch.
         epoch: u64,
         /// Exhibits collected.
@@ -182,6 +184,25 @@ body! {
 }
 
 body! {
+    /// `POST /v1/cases/{case}/succession`: a successor group with all that goes with it, in one transaction or not at all.
+    SucceedGroup {
+        /// The intent `group.succeed`.
+        intent: String,
+        /// The GroupInfo of epoch 0, with the founder's one-leaf tree.
+        founding: Base64,
+        /// The commit to epoch 1.
+        commit: Base64,
+        /// The Welcome for the others.
+        #[serde(default, deserialize_with = "crate::present", skip_serializing_if = "Option::is_none")]
+        welcome: Option<Base64>,
+        /// The ring key wrapped for epoch 1.
+        ring_row: Base64,
+        /// GroupInfo of epoch 1, without the tree, signed by the founder.
+        group_info: Base64,
+    }
+}
+
+body! {
     /// Answer to [`ChangeMembers`].
     Changed {
         /// The receipt of the commit's record, then those of the grants in order.
@@ -190,9 +211,12 @@ body! {
 }
 
 body! {
-    /// `GET /v1/cases/{case}/changes?from=EPOCH`: commits that start from that epoch or later, in order.
+    /// `GET /v1/cases/{case}/changes?from=EPOCH&generation=GENERATION`: commits that start from that epoch or later, in order; without a
+    /// generation, of the current group.
     Changes {
-        /// The current epoch.
+        /// Generation of the current group.
+        generation: u32,
+        /// Its epoch.
         epoch: u64,
         /// Commits.
         changes: Vec<ChangeRow>,
@@ -217,7 +241,9 @@ body! {
 body! {
     /// `GET /v1/cases/{case}/group`: what a member that lost its group needs to come back by an external commit.
     GroupState {
-        /// The current epoch.
+        /// Generation of the current group.
+        generation: u32,
+        /// Its epoch.
         epoch: u64,
         /// The GroupInfo that came with the commit that began it, or at the founding.
         group_info: Base64,
@@ -239,6 +265,8 @@ body! {
     WelcomeRow {
         /// The case.
         case: CaseId,
+        /// Generation of the group into which it leads.
+        generation: u32,
         /// The epoch that it leads to.
         epoch: u64,
         /// The Welcome message.

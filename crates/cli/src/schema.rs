@@ -23,6 +23,7 @@ schemas! {
     "case remove" "case-remove";
     "case resync" "case-resync";
     "case show" "case-show";
+    "case succeed" "case-succeed";
     "completions" "completions";
     "config show" "config-show";
     "demo" "demo";

@@ -8,12 +8,14 @@ mod devices;
 mod grant;
 mod grants;
 mod in_place;
+mod joining;
 mod judge;
 mod leaving;
 mod membership;
 mod planning;
 mod recovery;
 mod resync;
+mod succession;
 
 use custodia_api::messages::{Cases, CreateCase};
 use custodia_core::custody::body::{Add, Body, CaseCreate, Terms};
@@ -42,6 +44,7 @@ use crate::state::{self, acts, keys};
 pub use membership::{Joining, MemberRow, MemberStanding};
 pub use recovery::{LostDevice, RecoveryProgress, RecoveryRow};
 pub use resync::Resynced;
+pub use succession::Succession;
 
 /// A case to be founded.
 #[derive(Debug, Clone)]
@@ -232,7 +235,8 @@ impl Agent {
 
     /// Loads the group for reading; what is done to it is not written.
     pub(crate) async fn group(&self, case: CaseId) -> Result<(MlsState, CaseGroup), AgentError> {
-        let id = GroupId::first(case);
+        let file = keys::case(&mut *self.state.connection().await, case).await?.ok_or(AgentError::NotMember(case))?;
+        let id = group_id(&file)?;
         let mls = keys::load_mls(&mut *self.state.connection().await, Some(id)).await?;
         match CaseGroup::load(&mls, id)? {
             Some(group) => Ok((mls, group)),
@@ -262,4 +266,9 @@ impl Agent {
         fail_point!("agent.act.kept");
         self.deliver_waiting().await?.ok_or(AgentError::Bug)
     }
+}
+
+/// The group that the device holds of a case, or held.
+pub(crate) fn group_id(file: &CaseFile) -> Result<GroupId, AgentError> {
+    Ok(GroupId::from_bytes(&file.group_id).filter(|group| group.case == file.id).ok_or(state::StateError::Damaged("group id of a case"))?)
 }

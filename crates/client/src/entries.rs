@@ -136,6 +136,7 @@ fn form(body: &Body) -> Option<String> {
         Body::Collection(Collection { derivation: Some(derivation), .. }) => Some(format!("a {}", output::word(&derivation.how))),
         Body::Erasure(Erasure::Propose { .. }) => Some("proposed".to_owned()),
         Body::Erasure(Erasure::Confirm { .. }) | Body::CaseRecovery(Recovery::Confirm { .. }) => Some("confirmed".to_owned()),
+        Body::GroupReport(body) => Some(format!("commit of epoch {}: {}", body.epoch, body.error)),
         _ => None,
     }
 }
@@ -159,6 +160,12 @@ fn devices(body: &Body, registry: &Registry) -> Option<(String, Vec<PersonId>)> 
             let label = |device: Option<&Certificate>| device.map_or_else(String::new, |device| format!(" ({})", device.fields().label));
             let text = format!("proposes {}{} in the place of {}{}", named(new), label(new), named(lost), label(lost));
             Some((text, persons(&[lost, new])))
+        }
+        Body::GroupSucceed(body) => {
+            let members: Vec<_> = body.members.iter().map(|id| holder(CertificateId::from_digest(*id))).collect();
+            let names: BTreeSet<String> = members.iter().map(|device| named(*device)).collect();
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            Some((format!("generation {} after epoch {}: {names}", body.generation, body.epoch), persons(&members)))
         }
         Body::DeviceRevoke(body) => {
             let device = registry.certificates_of(body.device).last();

@@ -93,7 +93,8 @@ pub enum AgentError {
     Cloned,
     /// A member's commit that no member can process.
     #[error(
-        "the case group was given a commit that breaks {rule}; it was not applied. Report it: the case may have to continue in a new group"
+        "the case's group was given a commit that this device cannot follow ({rule}); it was not applied, and is reported. Nothing of the case is \
+         lost: it goes on in a new group once a second person's device, or a recovery device, has reported the commit too"
     )]
     PoisonCommit {
         /// The rule, or MLS.

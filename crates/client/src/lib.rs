@@ -53,7 +53,9 @@ mod test_log;
 mod tiles;
 
 pub use agent::{Agent, NewDevice};
-pub use cases::{CaseSummary, Joining, LostDevice, MemberRow, MemberStanding, NewCase, RecoveryProgress, RecoveryRow, Resynced};
+pub use cases::{
+    CaseSummary, Joining, LostDevice, MemberRow, MemberStanding, NewCase, RecoveryProgress, RecoveryRow, Resynced, Succession,
+};
 pub use clock::Clock;
 pub use custodia_api::messages::{ExhibitRow, ServerInfo};
 pub use error::AgentError;

@@ -111,21 +111,32 @@ impl Agent {
         match (&intent.body, receipt) {
             (Body::CaseCreate(_), Some(_)) => set_case(&mut transaction, intent, |case| case.standing = Standing::Member).await?,
             (Body::CaseCreate(_), None) => {
-                finish_commit(&mut transaction, intent, |group, mls| group.erase(mls).map(|()| None)).await?;
+                finish_commit(&mut transaction, GroupId::first(intent.case), |group, mls| group.erase(mls).map(|()| None)).await?;
                 keys::forget_case(&mut transaction, intent.case).await?;
             }
             (Body::MemberChange(body), Some(_)) if body.resync => {
                 set_case(&mut transaction, intent, |case| case.ring_version = body.ring_version).await?;
                 keys::promote_context(&mut transaction, intent.case).await?;
             }
-            (Body::MemberChange(body), None) if body.resync => keys::forget_group(&mut transaction, GroupId::first(intent.case)).await?,
+            (Body::MemberChange(body), None) if body.resync => keys::forget_group(&mut transaction, group_of(intent)?).await?,
             (Body::MemberChange(body), Some(_)) => {
-                finish_commit(&mut transaction, intent, |mut group, mls| group.merge_pending(mls).map(|()| Some(group))).await?;
+                finish_commit(&mut transaction, group_of(intent)?, |mut group, mls| group.merge_pending(mls).map(|()| Some(group))).await?;
                 set_case(&mut transaction, intent, |case| case.ring_version = body.ring_version).await?;
                 keys::promote_context(&mut transaction, intent.case).await?;
             }
             (Body::MemberChange(_), None) => {
-                finish_commit(&mut transaction, intent, |mut group, mls| group.clear_pending(mls).map(|()| Some(group))).await?;
+                finish_commit(&mut transaction, group_of(intent)?, |mut group, mls| group.clear_pending(mls).map(|()| Some(group))).await?;
+            }
+            (Body::GroupSucceed(body), Some(_)) => {
+                let next = GroupId { case: intent.case, generation: body.generation };
+                finish_commit(&mut transaction, next, |mut group, mls| group.merge_pending(mls).map(|()| Some(group))).await?;
+                keys::forget_group(&mut transaction, group_of(intent)?).await?;
+                let (group_id, ring_version) = (next.to_bytes().to_vec(), body.ring_version);
+                set_case(&mut transaction, intent, |case| (case.group_id, case.ring_version) = (group_id, ring_version)).await?;
+                keys::promote_context(&mut transaction, intent.case).await?;
+            }
+            (Body::GroupSucceed(body), None) => {
+                keys::forget_group(&mut transaction, GroupId { case: intent.case, generation: body.generation }).await?;
             }
             (Body::Collection(_), Some(_)) => {
                 if let Some(exhibit) = intent.exhibit {
@@ -153,13 +164,18 @@ async fn set_case(
     Ok(keys::put_case(connection, &case).await?)
 }
 
+/// The group of a commit: the one that its intent was signed in.
+fn group_of(intent: &SignedIntent) -> Result<GroupId, AgentError> {
+    let group = intent.group.as_ref().and_then(|seen| GroupId::from_bytes(&seen.id.0));
+    Ok(group.ok_or(state::StateError::Damaged("act"))?)
+}
+
 /// Loads the group, does one thing to it, and writes what changed.
 async fn finish_commit(
     connection: &mut SqliteConnection,
-    intent: &SignedIntent,
+    id: GroupId,
     act: impl FnOnce(CaseGroup, &custodia_mls::MlsState) -> Result<Option<CaseGroup>, custodia_mls::MlsError>,
 ) -> Result<(), AgentError> {
-    let id = GroupId::first(intent.case);
     let mut mls = keys::load_mls(connection, Some(id)).await?;
     let changes = {
         let group = CaseGroup::load(&mls, id)?.ok_or(state::StateError::Damaged("case group"))?;

@@ -115,8 +115,8 @@ impl Agent {
         let mut tries = 0;
         loop {
             match self.catch_up(case).await {
-                // It was removed meanwhile; or it comes back by a resync, which brings the certificate along.
-                Err(AgentError::NotMember(_) | AgentError::GroupLost(_)) => return Ok(false),
+                // It was removed meanwhile; or it comes back by a resync, or comes over to a successor group, which brings the certificate along.
+                Err(AgentError::NotMember(_) | AgentError::GroupLost(_) | AgentError::PoisonCommit { .. }) => return Ok(false),
                 caught_up => caught_up?,
             }
             let (_, group) = self.group(case).await?;

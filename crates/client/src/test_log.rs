@@ -67,6 +67,10 @@ pub(crate) struct World {
     pub(crate) pin: TrustPin,
     pub(crate) prosecutor: Member,
     pub(crate) auditor: Member,
+    /// Others of the prosecutor's office, enrolled if asked for: two prosecutors and a recovery device.
+    pub(crate) luc: Member,
+    pub(crate) eva: Member,
+    pub(crate) safe: Member,
     _folder: TempDir,
 }
 
@@ -93,6 +97,15 @@ fn on_list(office: &Office, roles: Vec<Role>, supervises: &[&str]) -> identity::
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::founded(false)
+    }
+
+    /// With the others of the prosecutor's office enrolled.
+    pub(crate) fn with_colleagues() -> Self {
+        Self::founded(true)
+    }
+
+    fn founded(colleagues: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (om, inspection) = (office(folder.path(), "nl-om", "NL"), office(folder.path(), "eu-inspection", "BE"));
         let offices =
@@ -120,6 +133,9 @@ impl World {
         };
         let prosecutor = device(1, &om, "nl-om/joost", Role::Prosecutor);
         let auditor = device(2, &inspection, "eu-inspection/ida", Role::Auditor);
+        let (luc, eva) = (device(3, &om, "nl-om/luc", Role::Prosecutor), device(4, &om, "nl-om/eva", Role::Prosecutor));
+        let safe = device(5, &om, "nl-om/safe", Role::Recovery);
+        enrolments.truncate(if colleagues { 5 } else { 2 });
         let mut world = Self {
             signer: LogSigner::new(ORIGIN.parse().unwrap(), SigningKey::from_bytes(&[9; 32])).unwrap(),
             frontier: Frontier::empty(),
@@ -130,6 +146,9 @@ impl World {
             pin: TrustPin::new(list.digest()),
             prosecutor,
             auditor,
+            luc,
+            eva,
+            safe,
             _folder: folder,
         };
         world.announce(&om, Body::TrustList(TrustListBody { list: list.to_json() }));
@@ -202,7 +221,7 @@ impl World {
         intent
     }
 
-    fn in_case(&self, body: Body, reason: &str) -> Intent {
+    pub(crate) fn in_case(&self, body: Body, reason: &str) -> Intent {
         let mut intent = self.draft(CASE, body);
         intent.group = Some(GroupSeen { id: Hex(GroupId::first(CASE).to_bytes().to_vec()), epoch: 0, transcript: Hex(Vec::new()) });
         intent.sealed = Some(self.sealed(intent.id, reason, true));

@@ -14,6 +14,7 @@ pub mod recovery;
 pub mod registry_act;
 pub mod replay;
 pub mod rules;
+pub mod succession;
 pub mod wire;
 pub mod world;
 

@@ -45,6 +45,15 @@ struct From {
     from: u64,
 }
 
+/// The query `?from=EPOCH&generation=GENERATION`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FromEpoch {
+    #[serde(default)]
+    from: u64,
+    generation: Option<u32>,
+}
+
 /// One path with its method and the function that answers it.
 macro_rules! routes {
     ($($method:ident $path:literal => $handler:path),* $(,)?) => {
@@ -81,6 +90,7 @@ routes! {
     get "/v1/cases/{case}/changes" => cases::changes,
     post "/v1/cases/{case}/changes" => cases::change,
     get "/v1/cases/{case}/group" => cases::group,
+    post "/v1/cases/{case}/succession" => cases::succeed,
     post "/v1/cases/{case}/acts" => cases::act,
     get "/v1/cases/{case}/grants" => cases::grants,
     post "/v1/cases/{case}/grants" => cases::grant,

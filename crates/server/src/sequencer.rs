@@ -13,6 +13,7 @@ pub(crate) mod facts;
 mod known;
 mod receipts;
 mod recovery;
+mod succession;
 pub(crate) mod turn;
 
 pub(crate) use known::Known;
@@ -46,6 +47,8 @@ pub(crate) enum Attachment {
     Founding { group_info: Vec<u8>, ring_row: Vec<u8> },
     /// `member.change`.
     Change(ChangeMessage),
+    /// `group.succeed`: the GroupInfo of epoch 0, and the commit that adds the others.
+    Succession { founding: Vec<u8>, message: ChangeMessage },
     /// `disclosure` by grant.
     Grant { jws: String },
     /// `collection`.

@@ -8,6 +8,7 @@ pub(crate) mod devices;
 pub(crate) mod doctor;
 pub(crate) mod exhibits;
 pub(crate) mod log;
+pub(crate) mod place;
 pub(crate) mod recoveries;
 pub(crate) mod refusals;
 mod sql;
@@ -146,10 +147,12 @@ fn migrator(backend: Backend) -> Migrator {
         Backend::Sqlite => [
             ("vault", include_str!("../../../migrations/sqlite/0001_vault.sql")),
             ("recoveries", include_str!("../../../migrations/sqlite/0002_recoveries.sql")),
+            ("successors", include_str!("../../../migrations/sqlite/0003_successors.sql")),
         ],
         Backend::Postgres => [
             ("vault", include_str!("../../../migrations/postgres/0001_vault.sql")),
             ("recoveries", include_str!("../../../migrations/postgres/0002_recoveries.sql")),
+            ("successors", include_str!("../../../migrations/postgres/0003_successors.sql")),
         ],
     };
     let migration = |(number, (name, text)): (i64, (&'static str, &'static str))| {

@@ -11,4 +11,5 @@ mod log;
 mod offices;
 mod recovery;
 mod requests;
+mod succession;
 mod world;

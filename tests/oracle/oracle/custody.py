@@ -44,6 +44,10 @@ def ring_version(value):
     need(integer(value, 4) != 0, "ring versions begin with 1")
 
 
+def generation(value):
+    need(integer(value, 4) != 0, "successor groups begin with 1")
+
+
 def group_id(value):
     unhex(value, 20)
 
@@ -128,6 +132,9 @@ KINDS = {
          "adds": adds, "removes": each(digest), "resync": flag})),
     "member.leave": (False, False, True, simple({})),
     "group.report": (False, False, True, simple({"epoch": integer, "commit": digest, "error": printable})),
+    "group.succeed": (False, False, True, simple(
+        {"generation": generation, "epoch": integer, "bad": digest, "group_info": digest, "commit": digest, "welcome?": digest,
+         "ring_version": ring_version, "ring_commitment": digest, "ring_row": digest, "members": each(digest)})),
     "device.enrol": (False, False, False, simple({"certificate": unb64})),
     "device.revoke": (False, False, False, simple({"device": hex_id, "reason": word(*REASONS)})),
     "trust.list": (False, False, False, simple({"list": lambda value: text(value, 512 * 1024)})),

@@ -35,6 +35,11 @@ CHANGE = {
     "adds": [{"certificate": JOOST.signer.hex(), "terms": "chosen"}], "removes": [H[5]], "resync": False,
 }
 
+SUCCEED = {
+    "generation": 1, "epoch": 3, "bad": H[1], "group_info": H[2], "commit": H[3], "welcome": H[4], "ring_version": 4, "ring_commitment": H[5],
+    "ring_row": H[6], "members": [ANA.signer.hex(), JOOST.signer.hex()],
+}
+
 
 def good_intents():
     """Name, payload, signer."""
@@ -68,6 +73,8 @@ def good_intents():
     yield "member.change-in-a-lost-devices-place", payload("member.change", in_place, **OF_CASE), ANA
     yield "member.leave", payload("member.leave", {}, **OF_CASE), ANA
     yield "group.report", payload("group.report", {"epoch": 3, "commit": H[1], "error": "the confirmation tag does not verify"}, **OF_CASE), ANA
+    yield "group.succeed", payload("group.succeed", SUCCEED, **OF_CASE), ANA
+    yield "group.succeed-of-one", payload("group.succeed", {**without(SUCCEED, "welcome"), "members": [ANA.signer.hex()]}, **OF_CASE), ANA
     yield "device.enrol", payload("device.enrol", {"certificate": b64(ANA.certificate)}, **OF_REGISTRY), DIICOT
     yield "device.revoke", payload("device.revoke", {"device": ANA.id.hex(), "reason": "lost"}, **OF_REGISTRY), DIICOT
     yield "trust.list", payload("trust.list", {"list": FIRST_LIST}, **{**OF_REGISTRY, "seen": world.EMPTY}), DIICOT
@@ -210,6 +217,14 @@ def changes():
     yield "group.report", "error-of-201-bytes", "body/error", "x" * 201, shape
     yield "group.report", "error-that-is-not-printable", "body/error", "a\nb", shape
     yield "group.report", "error-that-is-not-ascii", "body/error", "ă", shape
+    yield "group.succeed", "generation-0", "body/generation", 0, shape
+    yield "group.succeed", "generation-of-five-bytes", "body/generation", 1 << 32, malformed
+    yield "group.succeed", "ring-version-0", "body/ring_version", 0, shape
+    yield "group.succeed", "bad-missing", "body/-bad", None, malformed
+    yield "group.succeed", "welcome-null", "body/welcome", None, malformed
+    yield "group.succeed", "members-as-text", "body/members", ANA.signer.hex(), malformed
+    yield "group.succeed", "no-group", "-group", None, shape
+    yield "group.succeed", "names-an-exhibit", "exhibit", EXHIBIT.hex(), shape
     yield "device.enrol", "in-a-case", "case", CASE.hex(), shape
     yield "device.enrol", "with-a-reason", "sealed", SEALED, shape
     yield "device.enrol", "certificate-in-the-other-alphabet", "body/certificate", b64url(ANA.certificate), malformed

@@ -9,9 +9,8 @@ const LINES_MOST: usize = 500;
 const LINES_USUAL: usize = 400;
 
 /// Files of 401 to 500 lines, each with the reason why it is one idea.
-const LONG: &[(&str, &str)] = &[
-    ("crates/core/src/custody/body.rs", "the bodies of all kinds, side by side as in the table of the specification"),
-];
+const LONG: &[(&str, &str)] =
+    &[("crates/core/src/custody/body.rs", "the bodies of all kinds, side by side as in the table of the specification")];
 
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers"];

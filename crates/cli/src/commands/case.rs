@@ -2,6 +2,7 @@
 
 mod leave;
 mod recover;
+mod succeed;
 
 use std::collections::BTreeSet;
 
@@ -90,6 +91,13 @@ pub enum Command {
     },
     /// Bring somebody back who lost every device: a recovery officer proposes, another person confirms, a recovery officer carries it out.
     Recover(recover::Recover),
+    /// Continue a case in a new group, after a commit that this device cannot follow and that a colleague has reported too.
+    Succeed {
+        /// Id, the beginning of it, or title.
+        case: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
     /// Leave a case.
     Leave {
         /// Id, the beginning of it, or title.
@@ -196,6 +204,7 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Resync { case, reason } => resync(&agent, find_own_case(&agent, &case).await?, reason).await,
         Command::Recover(words) => recover::run(&agent, words).await,
         Command::Leave { case, last, reason } => leave::run(&agent, find_case(&agent, &case).await?, last, reason).await,
+        Command::Succeed { case, reason } => succeed::run(&agent, find_case(&agent, &case).await?, reason).await,
     }
 }
 
@@ -302,6 +311,8 @@ pub struct Shown {
     parent: Option<Named>,
     /// Its restricted parts, as far as this device is in them.
     parts: Vec<Named>,
+    /// Generation of its group: one more for every successor group.
+    generation: u32,
     members: Vec<Member>,
     /// Devices in the place of lost ones, oldest first.
     recoveries: Vec<recover::Told>,
@@ -341,6 +352,8 @@ impl Answer for Shown {
     fn text(&self) -> String {
         let parent = self.parent.iter().map(|parent| format!("a restricted part of {}", parent.line()));
         let parts = self.parts.iter().map(|part| format!("its restricted part {}", part.line()));
+        let line = format!("its group is generation {}: each before it ended with a commit that members could not follow", self.generation);
+        let generation = (self.generation > 0).then_some(line);
         let row = |member: &Member| {
             let certificate = member.certificate.to_string()[..16].to_owned();
             let standing = member.standing.as_str().to_owned();
@@ -349,7 +362,7 @@ impl Answer for Shown {
         };
         let members = table(["MEMBER", "ROLE", "STANDING", "VALID UNTIL", "DEVICE", "CERTIFICATE"], self.members.iter().map(row).collect());
         let recoveries = self.recoveries.iter().map(recover::Told::line);
-        let lines = std::iter::once(self.case.line()).chain(parent).chain(parts).chain(recoveries).chain([members]);
+        let lines = std::iter::once(self.case.line()).chain(parent).chain(parts).chain(generation).chain(recoveries).chain([members]);
         lines.collect::<Vec<_>>().join("\n")
     }
 }
@@ -378,6 +391,8 @@ async fn show(agent: &Agent, case: CaseId) -> Result<(), Failure> {
             "Whose certificate has ended stays in the group, and the server takes nothing from them until it is renewed: `custodia device renew`.",
         );
     }
+    let generation = agent.generation(case).await?;
     let recoveries = agent.recoveries(case).await?.into_iter().map(recover::Told::from).collect();
-    answer(&Shown { case: named(case), parent: agent.parent_of(case).await?.map(named), parts, members, recoveries })
+    let parent = agent.parent_of(case).await?.map(named);
+    answer(&Shown { case: named(case), parent, parts, generation, members, recoveries })
 }

@@ -214,7 +214,7 @@ async fn keep_up(agent: &Agent) -> Result<(), Failure> {
     for case in agent.cases().await?.iter().filter(|case| case.standing == Standing::Member) {
         match agent.refresh(case.id).await {
             // One case that needs something of its own does not keep the others from being followed.
-            Err(error @ (AgentError::GroupLost(_) | AgentError::NotMember(_))) => {
+            Err(error @ (AgentError::GroupLost(_) | AgentError::NotMember(_) | AgentError::PoisonCommit { .. })) => {
                 let failure = Failure::from(error);
                 note(&format!("{}. {}", failure.message, failure.next));
             }

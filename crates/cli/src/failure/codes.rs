@@ -113,7 +113,7 @@ codes! {
     /// What was sealed, or written out, is not what was collected.
     ExhibitDamaged = "exhibit-damaged", NotVerified, "Nothing of it is left on the disk. Tell whoever collected the exhibit, and an auditor.";
     /// A message of the case group cannot be processed.
-    GroupMessage = "group-message", NotVerified, "Nothing of it was applied. Tell your office and a colleague of the case.";
+    GroupMessage = "group-message", NotVerified, "Nothing of it was applied. Tell a colleague of the case; once a second person's device has reported it too, `custodia case succeed`.";
     /// A sealed key does not open.
     KeyNotOpened = "key-not-opened", NotVerified, "Ask a member who may open the exhibit to grant it again.";
     /// Something that the doctor looked at is bad.

@@ -1,6 +1,6 @@
-//! Catching up with a case: its chain, the commits of others in the order of the log, Welcomes, grants.
+//! Catching up with a case: its chain, the commits of others in the order of the log, successor groups, grants.
 
-use custodia_api::messages::{ChangeRow, Changes, WelcomeRow, Welcomes};
+use custodia_api::messages::{ChangeRow, Changes};
 use custodia_core::custody::body::{Body, MemberChange};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Kind;
@@ -8,19 +8,18 @@ use custodia_core::custody::record::Commitment;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::exhibit::keys::RingKey;
 use custodia_core::group::context::{CommitContext, RingVersion};
-use custodia_core::group::facts::{Epoch, GroupId};
+use custodia_core::group::facts::Epoch;
 use custodia_core::group::rules::{self, Standing};
-use custodia_core::identity::{AsOf, CertificateId, RegistrySeq};
+use custodia_core::identity::CertificateId;
 use custodia_core::ids::CaseId;
 use custodia_core::secret::Secret32;
 use custodia_core::time::LogTime;
 use custodia_failpoint::fail_point;
-use custodia_mls::{CaseGroup, Incoming, MlsError, MlsState, RingRow, RowChanges, StagedJoin};
+use custodia_mls::{CaseGroup, Incoming, MlsError, MlsState, RingRow, RowChanges};
 
-use super::judge;
+use super::{group_id, judge};
 use crate::agent::Agent;
 use crate::error::AgentError;
-use crate::http::HttpError;
 use crate::log_view::Misbehaviour;
 use crate::state::keys::CaseFile;
 use crate::state::{self, head, keys};
@@ -34,21 +33,25 @@ struct Processed {
 }
 
 /// The record of a commit.
-struct ChangeRecord {
-    intent: SignedIntent,
-    time: LogTime,
-    index: u64,
+pub(super) struct ChangeRecord {
+    pub(super) intent: SignedIntent,
+    pub(super) time: LogTime,
+    pub(super) index: u64,
 }
 
 impl Agent {
-    /// Brings this device up to date with a case: head, registry, chain, commits, grants; a colleague who came back is given the case's key.
+    /// Brings this device up to date with a case: head, registry, chain, commits, grants; a colleague who came back is given the case's key, and a
+    /// commit that was reported and that this device has followed is acknowledged.
     ///
     /// # Errors
-    /// [`AgentError::PoisonCommit`] for a commit that breaks a rule; [`AgentError::Misbehaved`] where commits and chain disagree.
+    /// [`AgentError::PoisonCommit`] for a commit that cannot be followed, which is reported; [`AgentError::Misbehaved`] where commits and chain disagree.
     pub async fn refresh(&self, case: CaseId) -> Result<(), AgentError> {
         let _turn = self.group_turn.lock().await;
         Box::pin(self.catch_up(case)).await?;
-        Box::pin(self.answer_resync(case)).await.map(drop)
+        if !Box::pin(self.answer_resync(case)).await? {
+            Box::pin(self.answer_report(case)).await?;
+        }
+        Ok(())
     }
 
     /// As [`Agent::refresh`], for a caller that has the turn.
@@ -56,46 +59,55 @@ impl Agent {
         self.deliver_waiting().await?;
         self.sync().await?;
         self.follow_case(case).await?;
-        let caught_up = self.apply_changes(case).await;
-        self.keeping_evidence(caught_up).await?;
+        loop {
+            let behind = group_id(&self.case_file(case).await?)?.generation < self.line(case).await?.generation;
+            match self.apply_changes(case).await {
+                // What this device cannot follow any more has ended; it comes over by its Welcome.
+                Err(AgentError::GroupLost(_) | AgentError::PoisonCommit { .. }) if behind => {}
+                caught_up => self.keeping_evidence(caught_up).await?,
+            }
+            if !behind {
+                break;
+            }
+            self.join_successor(case).await?;
+        }
         self.read_title(case).await?;
         self.take_grants(case).await
     }
 
-    /// Applies commits until the group stands where the case's chain says that it stands.
+    /// Applies commits until the group stands where the case's chain says that it stands, or at its last good epoch if it has ended.
     ///
     /// The chain says which commits were accepted: a server that withholds one gets no new evidence sealed to the removed. Commits are asked for
     /// after the chain was followed, so whatever the chain names must be among them; what was entered in between is looked up in the chain anew.
     async fn apply_changes(&self, case: CaseId) -> Result<(), AgentError> {
         loop {
-            let should = self.epoch_of_chain(case).await?;
+            let line = self.line(case).await?;
             let (_, group) = self.group(case).await?;
-            let epoch = group.epoch().0;
-            if !group.is_member() || epoch == should {
+            let (generation, epoch) = (group.id().generation, group.epoch().0);
+            let missing = "a successor group was founded, and its record is missing from the case's chain";
+            let should =
+                line.last_of(generation).ok_or_else(|| Misbehaviour::shown(missing, format!("case {case}, generation {generation}")))?;
+            let ended = generation < line.generation;
+            // Of a group that ended, what came after the last good epoch counts no more.
+            if !group.is_member() || epoch == should || (ended && epoch > should) {
                 return Ok(());
             }
             let at = || format!("case {case}: the group stands at epoch {epoch}, the chain at {should}");
             if epoch > should {
                 return Err(Misbehaviour::shown("a commit was accepted, and its record is missing from the case's chain", at()).into());
             }
-            let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={epoch}")).await?;
+            let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={epoch}&generation={generation}")).await?;
             if changes.changes.is_empty() {
                 return Err(Misbehaviour::shown("a commit that stands in the case's chain is withheld", at()).into());
             }
-            for row in &changes.changes {
-                self.process_change(case, row).await?;
+            for row in changes.changes.iter().take_while(|row| !ended || row.epoch < should) {
+                let processed = self.process_change(case, row).await;
+                if let Err(AgentError::PoisonCommit { rule }) = &processed {
+                    self.report_commit(case, row.epoch, Sha256Digest::of(&[&row.commit.0]), rule).await;
+                }
+                processed?;
             }
         }
-    }
-
-    /// The epoch to which the commits of the case's chain lead.
-    async fn epoch_of_chain(&self, case: CaseId) -> Result<u64, AgentError> {
-        let acts = self.case_acts(case, &[Kind::MemberChange]).await?;
-        let entered = acts.iter().filter_map(|act| match &act.body {
-            Body::MemberChange(body) => Some(body.epoch + 1),
-            _ => None,
-        });
-        Ok(entered.max().unwrap_or(0))
     }
 
     async fn process_change(&self, case: CaseId, row: &ChangeRow) -> Result<(), AgentError> {
@@ -150,7 +162,7 @@ impl Agent {
     }
 
     /// Rule GRP-22, over the two chains by which a commit is judged.
-    async fn judge_recency(&self, case: CaseId, context: &CommitContext, entered: &ChangeRecord) -> Result<(), AgentError> {
+    pub(super) async fn judge_recency(&self, case: CaseId, context: &CommitContext, entered: &ChangeRecord) -> Result<(), AgentError> {
         let mut left_out: Option<LogTime> = None;
         for chain in [CaseId::REGISTRY, case] {
             let first = head::first_record_from(&mut *self.state.connection().await, chain, context.log_size).await?;
@@ -162,7 +174,7 @@ impl Agent {
     }
 
     /// A commit names the registry by which it is judged: this device must have read it up to exactly that record.
-    async fn check_registry(&self, context: &CommitContext) -> Result<(), AgentError> {
+    pub(super) async fn check_registry(&self, context: &CommitContext) -> Result<(), AgentError> {
         let named = Some(Commitment(context.registry_commitment));
         let known = async || head::commitment_at(&mut *self.state.connection().await, CaseId::REGISTRY, context.registry_sequence).await;
         if known().await? == named {
@@ -177,127 +189,21 @@ impl Agent {
     }
 
     /// The record that explains a commit, by the commit's digest.
-    async fn change_record(&self, case: CaseId, commit: &[u8]) -> Result<ChangeRecord, AgentError> {
+    pub(super) async fn change_record(&self, case: CaseId, commit: &[u8]) -> Result<ChangeRecord, AgentError> {
         let digest = Sha256Digest::of(&[commit]);
-        let views = head::acts(&mut *self.state.connection().await, case, &[Kind::MemberChange]).await?;
+        let views = head::acts(&mut *self.state.connection().await, case, &[Kind::MemberChange, Kind::GroupSucceed]).await?;
         let believed = self.believed().await?;
         for view in views.iter().rev() {
             let opened = view.open().map_err(|_| state::StateError::Damaged("record"))?;
             let Some(time) = opened.core.as_ref().map(|core| core.time) else { continue };
             let record = crate::sync::read_record(&believed, view, opened)?;
             if let Some(intent) = record.intent
-                && matches!(&intent.body, Body::MemberChange(body) if body.commit == digest)
+                && explains(&intent.body) == Some(digest)
             {
                 return Ok(ChangeRecord { intent, time, index: view.index });
             }
         }
         Err(Misbehaviour::shown("a commit is shown for which no record stands in the case's chain", hex::encode(commit)).into())
-    }
-
-    /// Joins the cases to which this device was welcomed, and says which.
-    ///
-    /// # Errors
-    /// [`AgentError::Misbehaved`] and [`AgentError::PoisonCommit`] for a Welcome that is not what the case's chain says.
-    pub async fn join_new_cases(&self) -> Result<Vec<CaseId>, AgentError> {
-        let _turn = self.group_turn.lock().await;
-        self.deliver_waiting().await?;
-        self.sync().await?;
-        let welcomes: Welcomes = self.link()?.http.get("/v1/welcomes").await?;
-        let mut joined = Vec::new();
-        for row in &welcomes.welcomes {
-            let known = keys::case(&mut *self.state.connection().await, row.case).await?;
-            if known.is_some_and(|file| file.standing == keys::Standing::Member) && !self.was_removed_before(row).await? {
-                continue;
-            }
-            match self.join_one(row).await {
-                Ok(()) => joined.push(row.case),
-                // Removed again before it came, or in the meantime: that stands in no way of the other cases.
-                Err(AgentError::NotMember(case)) if case == row.case => {}
-                Err(AgentError::Http(HttpError::NotFound { .. })) => {
-                    tracing::warn!(case.id = %row.case, "a Welcome leads into a case of which this device is no member");
-                }
-                // The key package's keys are lost, or the Welcome was used up: `Agent::resync` brings the device in.
-                Err(AgentError::Mls(MlsError::NoKeyPackage)) => {
-                    tracing::warn!(case.id = %row.case, "a Welcome is for a key package that this device has not any more");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(joined)
-    }
-
-    async fn join_one(&self, row: &WelcomeRow) -> Result<(), AgentError> {
-        self.follow_case(row.case).await?;
-        let result = self.join(row).await;
-        self.keeping_evidence(result).await?;
-        self.catch_up(row.case).await
-    }
-
-    /// Whether this device, a member as far as it knows, was removed before the epoch into which a Welcome leads. Then it processes its removal.
-    ///
-    /// Most Welcomes are those by which it came, of an epoch that its group has reached: they cost no question.
-    async fn was_removed_before(&self, row: &WelcomeRow) -> Result<bool, AgentError> {
-        match self.group(row.case).await {
-            // A group that is lost is come back into by a resync, not by a Welcome that was used.
-            Err(AgentError::GroupLost(_)) => return Ok(false),
-            Ok((_, group)) if group.epoch().0 >= row.epoch => return Ok(false),
-            Ok(_) => {}
-            Err(error) => return Err(error),
-        }
-        match self.catch_up(row.case).await {
-            Ok(()) => Ok(false),
-            Err(AgentError::NotMember(case)) if case == row.case => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn join(&self, row: &WelcomeRow) -> Result<(), AgentError> {
-        let case = row.case;
-        let bad = |finding| AgentError::from(Misbehaviour::shown(finding, format!("case {case}, epoch {}", row.epoch)));
-        let before = row.epoch.checked_sub(1).ok_or_else(|| bad("a Welcome leads to an epoch that no commit begins"))?;
-        let changes: Changes = self.link()?.http.get(&format!("/v1/cases/{case}/changes?from={before}")).await?;
-        let change = changes.changes.iter().find(|change| change.epoch == before);
-        let change = change.ok_or_else(|| bad("the commit that goes with a Welcome is withheld"))?;
-        let ChangeRecord { intent, time, .. } = self.change_record(case, &change.commit.0).await?;
-        let body = change_body(&intent)?;
-        if body.welcome != Some(Sha256Digest::of(&[&row.welcome.0])) {
-            return Err(bad("a Welcome is not the one that its record names"));
-        }
-        let context = custodia_mls::commit_context(&change.commit.0)?;
-        self.check_registry(&context).await?;
-        let group = GroupId::first(case);
-        let mut mls = keys::load_mls(&mut *self.state.connection().await, Some(group)).await?;
-        let (rows, key) = {
-            let staged = StagedJoin::open(&mls, &row.welcome.0, (group, Epoch(row.epoch)))?;
-            let believed = self.believed().await?;
-            let registry = believed.registry.registry();
-            let at = AsOf { seq: RegistrySeq::new(context.registry_sequence), time };
-            judge::judge_members(registry, &staged.members, |leaf| {
-                // Whoever was welcomed with us is judged at this commit; the others were judged when they came.
-                let new = body.adds.iter().any(|add| add.certificate == CertificateId::of(&leaf.certificate).digest());
-                new.then_some(at)
-            })?;
-            let key = staged.open_ring_row(&mls, &RingRow::from_bytes(&row.ring_row.0)?, &context)?;
-            drop(staged.accept());
-            (mls.take_changes(), key)
-        };
-        let file = CaseFile {
-            id: case,
-            title: None,
-            group_id: group.to_bytes().to_vec(),
-            ring_version: body.ring_version,
-            standing: keys::Standing::Member,
-        };
-        let mut connection = self.state.connection().await;
-        let mut transaction = state::begin(&mut connection).await?;
-        keys::write_mls(&mut transaction, &rows).await?;
-        keys::put_case(&mut transaction, &file).await?;
-        keys::put_ring_key(&mut transaction, case, body.ring_version, &key).await?;
-        keys::set_context(&mut transaction, case, &context).await?;
-        fail_point!("agent.welcome.opened");
-        transaction.commit().await.map_err(state::StateError::from)?;
-        fail_point!("agent.welcome.joined");
-        Ok(())
     }
 
     /// Learns the case's title from the newest reason that this device can read.
@@ -318,6 +224,15 @@ impl Agent {
             }
         }
         Ok(())
+    }
+}
+
+/// The digest of the commit that an act explains.
+const fn explains(body: &Body) -> Option<Sha256Digest> {
+    match body {
+        Body::MemberChange(body) => Some(body.commit),
+        Body::GroupSucceed(body) => Some(body.commit),
+        _ => None,
     }
 }
 

@@ -254,10 +254,11 @@ impl Agent {
 
     /// The ring commitments that the case's chain names, by version.
     async fn ring_commitments(&self, case: CaseId) -> Result<BTreeMap<u32, Sha256Digest>, AgentError> {
-        let acts = self.case_acts(case, &[Kind::CaseCreate, Kind::MemberChange]).await?;
+        let acts = self.case_acts(case, &[Kind::CaseCreate, Kind::MemberChange, Kind::GroupSucceed]).await?;
         let named = acts.iter().filter_map(|act| match &act.body {
             Body::CaseCreate(body) => Some((body.ring_version, body.ring_commitment)),
             Body::MemberChange(body) => Some((body.ring_version, body.ring_commitment)),
+            Body::GroupSucceed(body) => Some((body.ring_version, body.ring_commitment)),
             _ => None,
         });
         Ok(named.collect())

@@ -254,7 +254,7 @@ impl Agent {
     }
 
     /// By what the commit is to be judged: the newest head, and the registry at that head.
-    async fn commit_context(&self, case: CaseId, version: RingVersion, key: &Secret32) -> Result<CommitContext, AgentError> {
+    pub(super) async fn commit_context(&self, case: CaseId, version: RingVersion, key: &Secret32) -> Result<CommitContext, AgentError> {
         self.context_naming(version, ring_commitment(case, version, key)).await
     }
 

@@ -105,7 +105,7 @@ impl Agent {
     }
 
     /// Takes one key package of each device and checks that it is of that device.
-    async fn claim(&self, joining: &[Joining]) -> Result<Vec<VerifiedKeyPackage>, AgentError> {
+    pub(super) async fn claim(&self, joining: &[Joining]) -> Result<Vec<VerifiedKeyPackage>, AgentError> {
         if joining.is_empty() {
             return Ok(Vec::new());
         }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use custodia_api::messages::{ChangeMembers, GroupState};
 use custodia_core::custody::body::{Add, Body, MemberChange, Terms};
-use custodia_core::custody::intent::{GroupSeen, SignedIntent};
+use custodia_core::custody::intent::GroupSeen;
 use custodia_core::custody::kind::Kind;
 use custodia_core::custody::wire::{Base64, Hex};
 use custodia_core::digest::Sha256Digest;
@@ -23,7 +23,7 @@ use custodia_core::ids::{CaseId, DeviceId};
 use custodia_failpoint::fail_point;
 use custodia_mls::{CaseGroup, MlsError, PreparedResync};
 
-use super::judge;
+use super::{group_id, judge};
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::http::{HttpError, to_json};
@@ -49,6 +49,7 @@ pub enum Resynced {
 
 /// What the case's chain says of the group.
 struct OfChain {
+    group: GroupId,
     epoch: u64,
     ring_version: RingVersion,
     ring_commitment: Sha256Digest,
@@ -84,15 +85,11 @@ impl Agent {
         Ok(if self.ring(&file).await.is_ok() { Resynced::Back } else { Resynced::AwaitsKey })
     }
 
-    /// Whether a colleague's act stands in the chain under a later epoch than the one at which this device is stuck.
+    /// Whether a colleague who did not make the commit at which this device is stuck has acted under it. If nobody has, nothing is wrong with this
+    /// device, and whoever came back would acknowledge the commit (SUC-03).
     async fn others_go_on(&self, case: CaseId, poison: AgentError) -> Result<(), AgentError> {
-        let stuck = self.group(case).await?.1.epoch().0;
-        let acts = self.case_acts(case, &Kind::ALL).await?;
-        let believed = self.believed().await?;
-        let follows = |act: &SignedIntent| act.group.as_ref().is_some_and(|seen| seen.epoch > stuck);
-        let others = acts.iter().any(|act| follows(act) && !self.is_own(&believed, act.signer()));
-        drop(believed);
-        if others { Ok(()) } else { Err(poison) }
+        let left_out = self.left_out(case, self.stuck_at(case).await?).await?;
+        if left_out.acknowledged_by.iter().any(|person| *person != left_out.author) { Ok(()) } else { Err(poison) }
     }
 
     async fn come_back(&self, case: CaseId, statement: &Statement) -> Result<(), AgentError> {
@@ -101,15 +98,16 @@ impl Agent {
         // After the group: whatever epoch it has, its record stands.
         self.follow_case(case).await?;
         let chain = self.of_chain(case).await?;
-        if state.epoch < chain.epoch {
+        if (state.generation, state.epoch) < (chain.group.generation, chain.epoch) {
             // A colleague committed in between; the group is asked for again.
             return Err(HttpError::Stale { epoch: chain.epoch }.into());
         }
-        let (context, prepared) = self.prepare_resync(case, &state, &chain).await?;
+        let (context, prepared) = self.prepare_resync(&state, &chain).await?;
         self.check_against_chain(case, &state, &chain, &prepared).await?;
 
-        let file = keys::case(&mut *self.state.connection().await, case).await?;
-        let title = file.and_then(|file| file.title);
+        let known = keys::case(&mut *self.state.connection().await, case).await?;
+        let lost = known.as_ref().map(group_id).transpose()?;
+        let title = known.and_then(|file| file.title);
         let own = self.certificate_id()?;
         let ring = self.known_ring(case, &chain).await?;
         let body = MemberChange {
@@ -123,7 +121,7 @@ impl Agent {
             removes: vec![CertificateId::of(&prepared.replaces).digest()],
             resync: true,
         };
-        let group = GroupId::first(case);
+        let group = chain.group;
         let intent = self
             .sign_act(Draft {
                 case,
@@ -163,7 +161,9 @@ impl Agent {
             let mut connection = self.state.connection().await;
             let mut transaction = state::begin(&mut connection).await?;
             // The group before is lost in any case; if this commit does not win its epoch, the next one starts from nothing as well.
-            keys::forget_group(&mut transaction, group).await?;
+            for group in lost.into_iter().chain([group]) {
+                keys::forget_group(&mut transaction, group).await?;
+            }
             keys::write_mls(&mut transaction, &prepared.changes).await?;
             keys::put_case(&mut transaction, &file).await?;
             keys::set_pending_context(&mut transaction, case, &context).await?;
@@ -176,16 +176,10 @@ impl Agent {
         self.deliver_waiting().await.map(drop)
     }
 
-    async fn prepare_resync(
-        &self,
-        case: CaseId,
-        state: &GroupState,
-        chain: &OfChain,
-    ) -> Result<(CommitContext, PreparedResync), AgentError> {
+    async fn prepare_resync(&self, state: &GroupState, chain: &OfChain) -> Result<(CommitContext, PreparedResync), AgentError> {
         let context = self.context_naming(chain.ring_version, chain.ring_commitment).await?;
         let mls = keys::load_mls(&mut *self.state.connection().await, None).await?;
-        let id = GroupId::first(case);
-        let prepared = CaseGroup::prepare_resync(&mls, &self.mls_device()?, id, &state.group_info.0, &state.tree.0, &context);
+        let prepared = CaseGroup::prepare_resync(&mls, &self.mls_device()?, chain.group, &state.group_info.0, &state.tree.0, &context);
         let prepared = prepared.map_err(|error| Misbehaviour::shown("a group by which no member can come back", error.to_string()).into());
         Ok((context, self.keeping_evidence(prepared).await?))
     }
@@ -199,7 +193,8 @@ impl Agent {
         prepared: &PreparedResync,
     ) -> Result<(), AgentError> {
         let shown = self.devices_by(prepared.members.iter().map(|leaf| CertificateId::of(&leaf.certificate).digest())).await?;
-        let agrees = prepared.epoch.0 == chain.epoch && state.epoch == chain.epoch && shown == chain.devices;
+        let at_epoch = prepared.epoch.0 == chain.epoch && state.epoch == chain.epoch && state.generation == chain.group.generation;
+        let agrees = at_epoch && shown == chain.devices;
         let checked = if agrees && prepared.members.len() == shown.len() {
             let believed = self.believed().await?;
             let at = believed.registry.as_of(self.now());
@@ -217,24 +212,32 @@ impl Agent {
     async fn of_chain(&self, case: CaseId) -> Result<OfChain, AgentError> {
         let missing = || Misbehaviour::shown("a case is shown without its founding", case.to_string());
         let mut of_chain: Option<OfChain> = None;
-        for act in self.case_acts(case, &[Kind::CaseCreate, Kind::MemberChange]).await? {
+        for act in self.case_acts(case, &[Kind::CaseCreate, Kind::MemberChange, Kind::GroupSucceed]).await? {
             let (ring, commitment) = match &act.body {
                 Body::CaseCreate(body) => (body.ring_version, body.ring_commitment),
                 Body::MemberChange(body) => (body.ring_version, body.ring_commitment),
+                Body::GroupSucceed(body) => (body.ring_version, body.ring_commitment),
                 _ => continue,
             };
             let ring_version = RingVersion::new(ring).ok_or_else(missing)?;
+            if let Body::GroupSucceed(body) = &act.body {
+                let group = GroupId { case, generation: body.generation };
+                let devices = self.devices_by(body.members.iter().copied()).await?;
+                of_chain = Some(OfChain { group, epoch: 1, ring_version, ring_commitment: commitment, devices });
+                continue;
+            }
             let (adds, removes, epoch) = match &act.body {
                 Body::MemberChange(body) => (&body.adds, body.removes.as_slice(), body.epoch + 1),
                 Body::CaseCreate(body) => (&body.members, &[][..], 0),
                 _ => continue,
             };
+            let group = of_chain.as_ref().map_or(GroupId::first(case), |before| before.group);
             let mut devices = of_chain.map(|before| before.devices).unwrap_or_default();
             for gone in self.devices_by(removes.iter().copied()).await? {
                 devices.remove(&gone);
             }
             devices.extend(self.devices_by(adds.iter().map(|add| add.certificate)).await?);
-            of_chain = Some(OfChain { epoch, ring_version, ring_commitment: commitment, devices });
+            of_chain = Some(OfChain { group, epoch, ring_version, ring_commitment: commitment, devices });
         }
         Ok(of_chain.ok_or_else(missing)?)
     }
@@ -251,7 +254,7 @@ impl Agent {
     ///
     /// The caller has the turn and has caught up.
     pub(super) async fn answer_resync(&self, case: CaseId) -> Result<bool, AgentError> {
-        let acts = self.case_acts(case, &[Kind::MemberChange]).await?;
+        let acts = self.case_acts(case, &[Kind::MemberChange, Kind::GroupSucceed]).await?;
         let returned = acts.last().filter(|act| matches!(&act.body, Body::MemberChange(body) if body.resync));
         let Some(returned) = returned else { return Ok(false) };
         let own = self.is_own(&*self.believed().await?, returned.signer());

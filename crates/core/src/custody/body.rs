@@ -10,6 +10,7 @@ use crate::identity::RevocationReason;
 use super::intent::GROUP_ID_BYTES;
 use super::kind::Kind;
 use super::recovery::Recovery;
+use super::succession::GroupSucceed;
 use super::wire::{Base64, Hex};
 
 /// Europol handling code: how far an exhibit may travel without its originator's permission.
@@ -364,6 +365,7 @@ impl Body {
                 "has a group id of other than 20 bytes, ring version 0, or a review date that is none",
             ),
             Self::MemberChange(body) => (body.ring_version > 0, "has ring version 0"),
+            Self::GroupSucceed(body) => (body.ring_version > 0 && body.generation > 0, "has ring version 0 or generation 0"),
             Self::GroupReport(body) => (
                 body.error.len() <= 200 && body.error.bytes().all(|c| matches!(c, b' '..=b'~')),
                 "has an error of more than 200 bytes, or not of printable ASCII",
@@ -417,6 +419,7 @@ bodies! {
     MemberChange(MemberChange),
     MemberLeave(Nothing),
     GroupReport(GroupReport),
+    GroupSucceed(GroupSucceed),
     DeviceEnrol(DeviceEnrol),
     DeviceRevoke(DeviceRevoke),
     TrustList(TrustListBody),

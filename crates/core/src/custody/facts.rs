@@ -7,6 +7,7 @@ use crate::time::LogTime;
 
 use super::body::Handling;
 use super::recovery::RecoveryFacts;
+use super::succession::SuccessionFacts;
 
 /// What holds of the log at the moment of judging.
 #[derive(Debug, Clone, Copy)]
@@ -174,4 +175,6 @@ pub struct Facts<'a> {
     pub change: Option<ChangeFacts>,
     /// The recovery, for `case.recovery`.
     pub recovery: Option<RecoveryFacts>,
+    /// The successor group, for `group.succeed`.
+    pub succession: Option<SuccessionFacts>,
 }

@@ -51,6 +51,9 @@ pub enum Kind {
     /// A member could not process a commit.
     #[serde(rename = "group.report")]
     GroupReport,
+    /// A case goes on in a new group.
+    #[serde(rename = "group.succeed")]
+    GroupSucceed,
     /// An office announces a device's certificate.
     #[serde(rename = "device.enrol")]
     DeviceEnrol,
@@ -83,7 +86,7 @@ pub enum Concern {
 
 impl Kind {
     /// All kinds, in the order of the specification.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Collection,
         Self::Consultation,
         Self::Disclosure,
@@ -100,6 +103,7 @@ impl Kind {
         Self::MemberChange,
         Self::MemberLeave,
         Self::GroupReport,
+        Self::GroupSucceed,
         Self::DeviceEnrol,
         Self::DeviceRevoke,
         Self::TrustList,
@@ -126,6 +130,7 @@ impl Kind {
             Self::MemberChange => "member.change",
             Self::MemberLeave => "member.leave",
             Self::GroupReport => "group.report",
+            Self::GroupSucceed => "group.succeed",
             Self::DeviceEnrol => "device.enrol",
             Self::DeviceRevoke => "device.revoke",
             Self::TrustList => "trust.list",
@@ -148,7 +153,9 @@ impl Kind {
             | Self::RestrictionPlace
             | Self::RestrictionLift
             | Self::ConsentGive => Concern::Exhibit,
-            Self::CaseCreate | Self::CaseRecovery | Self::MemberChange | Self::MemberLeave | Self::GroupReport => Concern::Case,
+            Self::CaseCreate | Self::CaseRecovery | Self::MemberChange | Self::MemberLeave | Self::GroupReport | Self::GroupSucceed => {
+                Concern::Case
+            }
             Self::DeviceEnrol | Self::DeviceRevoke | Self::TrustList | Self::LogOrigin => Concern::Registry,
             Self::LogRead => Concern::Log,
         }

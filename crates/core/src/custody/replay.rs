@@ -295,7 +295,10 @@ impl Replay {
         let exhibit = self.world.exhibit_facts(intent, &actor, &devices);
         let parent = self.world.parent_facts(intent, actor.id);
         let recovery = self.world.recovery_facts(intent, &devices);
-        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change, recovery }).map_err(|rule| rule.id.to_owned())
+        let as_of = self.as_of(core.time);
+        let standing = |device| as_of.is_some_and(|at| self.registry.current(device, at).is_some());
+        let succession = self.world.succession_facts(intent, actor.id, &devices, &standing);
+        rules::judge(intent, &Facts { log, actor, case, parent, exhibit, change, recovery, succession }).map_err(|rule| rule.id.to_owned())
     }
 
     fn log_facts(&self, intent: &SignedIntent, core: &Core) -> LogFacts<'_> {

@@ -9,8 +9,10 @@ use super::kind::{Concern, Kind, Purpose};
 use crate::identity::Role;
 
 mod recovery;
+mod succession;
 
 pub use recovery::prosecutor_remains;
+pub use succession::{is_reported, judge_succession};
 
 /// How long before the log's time the actor's time of an opening may lie, in milliseconds: 24 hours.
 pub const OLDEST_OPENING_MILLIS: i128 = 24 * 60 * 60 * 1000;
@@ -69,6 +71,10 @@ rules! {
     RCV_03 "RCV-03" "A recovery may be carried out when another person than the one who proposed it confirms exactly that proposal, once, within 30 days and before a later one for the same device, with a recovery device of that office or as a prosecutor of the case."
     RCV_04 "RCV-04" "A recovery device adds a device only by a confirmed recovery of its office, carried out once and within 30 days of its proposal; nobody else adds one on such terms."
     RCV_05 "RCV-05" "A device in a lost one's place is given what that one could open, by one disclosure for each exhibit that the recovery device can open too; a recovery device grants nothing else."
+    SUC_01 "SUC-01" "A successor group is the case's next generation, under the next ring version, and its record names exactly the bytes of its founding."
+    SUC_02 "SUC-02" "A successor group leaves out a commit of the current group that devices of two persons, or a recovery device, have reported: members before and after it, and none of them its author's."
+    SUC_03 "SUC-03" "No member before and after that commit but its author has acted in the epoch that it begins, or later."
+    SUC_04 "SUC-04" "A successor group has every device that was a member before and after that commit and is in good standing, and no others; the author's may be left out, and do not found it."
 }
 
 /// Judges an act by every rule that concerns it; the first rule broken is the answer.
@@ -95,6 +101,7 @@ pub fn judge(intent: &Intent, facts: &Facts<'_>) -> Result<(), Rule> {
             judge_change(body, case, change, facts)
         }
         Body::CaseRecovery(body) => recovery::judge(body, &facts.actor, facts.recovery.as_ref().ok_or(RCV_01)?, facts.log.time),
+        Body::GroupSucceed(body) => judge_succession(body, facts.succession.as_ref().ok_or(SUC_01)?),
         _ if kind.concern() == Concern::Exhibit => {
             let exhibit = facts.exhibit.as_ref().filter(|exhibit| exhibit.case == intent.case).ok_or(REC_05)?;
             judge_exhibit(intent, facts, case, exhibit)
@@ -139,7 +146,7 @@ fn role_permits(role: Role, kind: Kind, intent: &Intent) -> bool {
     match role {
         Role::Prosecutor => true,
         Role::Auditor => kind == Kind::LogRead,
-        Role::Recovery => matches!(kind, Kind::MemberChange | Kind::GroupReport | Kind::CaseRecovery) || grant,
+        Role::Recovery => matches!(kind, Kind::MemberChange | Kind::GroupReport | Kind::GroupSucceed | Kind::CaseRecovery) || grant,
         Role::Administrator => false,
     }
 }
@@ -258,7 +265,8 @@ fn judge_change(body: &MemberChange, case: &CaseFacts, change: &ChangeFacts, fac
     demand(RCV_05, change.undisclosed_for_recovery == 0)
 }
 
-fn every_office_can_recover(members: &[LeafFacts]) -> bool {
+/// Whether each of these has a recovery device of its office beside it.
+pub fn every_office_can_recover(members: &[LeafFacts]) -> bool {
     members
         .iter()
         .all(|member| members.iter().any(|other| other.device.role == Role::Recovery && other.device.office == member.device.office))

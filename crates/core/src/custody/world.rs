@@ -12,9 +12,11 @@ use super::intent::{GroupSeen, Intent, SignedIntent};
 use super::record::{ChainHead, ChainSeq, Commitment, Place};
 use super::recovery::Recoveries;
 use super::rules::{self, Rule};
+use super::succession::{Line, Made};
 use crate::time::LogTime;
 
 mod recovery;
+mod succession;
 
 /// A device in a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Member {
     pub certificate: Sha256Digest,
     /// What it is there.
     pub membership: Membership,
+    /// From which epoch of the current group on; from 0 if it came over from the group before.
+    pub since: u64,
 }
 
 /// A case as its records made it.
@@ -34,10 +38,10 @@ pub struct Case {
     pub founder: OfficeId,
     /// Leaves by device.
     pub members: BTreeMap<DeviceId, Member>,
-    /// The group's epoch: the number of commits that were accepted.
+    /// The epoch of its group: the number of commits that were accepted.
     pub epoch: u64,
-    /// The confirmed transcript hash that the first intent of each epoch named.
-    transcripts: BTreeMap<u64, Vec<u8>>,
+    /// The case's groups.
+    line: Line,
     /// Devices in the place of lost ones.
     recoveries: Recoveries,
 }
@@ -83,6 +87,8 @@ pub struct World {
 
 /// Finds a device by any of its certificates: what holds of it at the moment of judging, and whether it was revoked.
 pub type DeviceLookup<'a> = &'a dyn Fn(&Sha256Digest) -> Option<(DeviceFacts, bool)>;
+/// Says whether a device has a certificate in good standing at the moment of judging.
+pub type StandingLookup<'a> = &'a dyn Fn(DeviceId) -> bool;
 
 impl World {
     /// A case, if it was founded.
@@ -247,27 +253,32 @@ impl World {
         let device_of = |certificate: &Sha256Digest| devices(certificate).map(|(device, _)| device.id);
         self.derived = matches!(&intent.body, Body::Collection(Collection { derivation: Some(_), .. })).then(|| intent.clone());
         if let (Some(case), Some(seen)) = (self.cases.get_mut(&intent.case), &intent.group) {
-            case.transcripts.entry(seen.epoch).or_insert_with(|| seen.transcript.0.clone());
+            case.line.hold(actor.id, seen);
         }
         match (&intent.body, intent.exhibit) {
             (Body::CaseCreate(body), _) => {
                 let membership = Membership { first_ring: 1, left: false };
-                let founder = |add: &Add| Some((device_of(&add.certificate)?, Member { certificate: add.certificate, membership }));
+                let founder =
+                    |add: &Add| Some((device_of(&add.certificate)?, Member { certificate: add.certificate, membership, since: 0 }));
                 let members = body.members.iter().filter_map(founder).collect();
-                // The transcript hash of a group at its creation is empty (RFC 9420 §8.2).
-                let transcripts = BTreeMap::from([(0, Vec::new())]);
                 let case = Case {
                     ring_version: body.ring_version,
                     founder: office.clone(),
                     members,
                     epoch: 0,
-                    transcripts,
+                    line: Line::begun(),
                     recoveries: Recoveries::default(),
                 };
                 self.cases.entry(intent.case).or_insert(case);
             }
             (Body::MemberChange(body), _) => self.change_members(intent.case, signer, actor, body, devices),
             (Body::CaseRecovery(body), _) => self.apply_recovery(intent, body, actor, time, devices),
+            (Body::GroupReport(body), _) => {
+                if let Some(case) = self.cases.get_mut(&intent.case) {
+                    case.line.report(body.commit, actor.id);
+                }
+            }
+            (Body::GroupSucceed(body), _) => self.succeed_group(intent.case, signer, body, devices),
             (Body::MemberLeave(_), _) => {
                 if let Some(member) = self.cases.get_mut(&intent.case).and_then(|case| case.members.get_mut(&actor.id)) {
                     member.membership.left = true;
@@ -305,8 +316,10 @@ impl World {
         let device_of = |certificate: &Sha256Digest| devices(certificate).map(|(device, _)| device.id);
         // Who comes back on the terms that it had is the actor itself.
         let own = case.membership(actor.id);
+        let own_since = case.members.get(&actor.id).map(|member| member.since);
+        case.line.change(body.epoch, Made { commit: body.commit, author: signer });
         if !body.resync {
-            case.retire(id, body, &self.exhibits, devices);
+            case.retire(id, &body.removes, &self.exhibits, devices);
         }
         let removed: BTreeSet<DeviceId> = body.removes.iter().filter_map(device_of).collect();
         case.members.retain(|device, _| !removed.contains(device));
@@ -326,7 +339,9 @@ impl World {
             let first_ring = kept.map_or(body.ring_version, |membership| membership.first_ring);
             let Some(device) = device_of(certificate) else { continue };
             let membership = Membership { first_ring, left: false };
-            case.members.insert(device, Member { certificate: *certificate, membership });
+            // A resync is the same membership.
+            let since = own_since.filter(|_| *terms == Terms::Resync).unwrap_or(case.epoch);
+            case.members.insert(device, Member { certificate: *certificate, membership, since });
             if *terms == Terms::Recovery {
                 case.recoveries.carry_out(device, &actor.office);
             }
@@ -355,6 +370,11 @@ fn head(chain: &[Commitment]) -> Option<ChainHead> {
 }
 
 impl Case {
+    /// Generation of its current group: 0 for the first.
+    pub const fn generation(&self) -> u32 {
+        self.line.generation()
+    }
+
     /// What a device is here, if it is a leaf of the group.
     pub fn membership(&self, device: DeviceId) -> Option<Membership> {
         self.members.get(&device).map(|member| member.membership)
@@ -362,8 +382,8 @@ impl Case {
 
     /// Whether its group had that epoch, with that transcript hash as far as another intent named it.
     fn has_had(&self, id: CaseId, seen: &GroupSeen) -> bool {
-        let known = self.transcripts.get(&seen.epoch);
-        seen.id.0 == GroupId::first(id).to_bytes() && seen.epoch <= self.epoch && known.is_none_or(|known| *known == seen.transcript.0)
+        let group = GroupId::from_bytes(&seen.id.0).filter(|group| group.case == id);
+        group.is_some_and(|group| self.line.has_had(group, self.epoch, seen))
     }
 }
 

@@ -204,6 +204,7 @@ fn check_rules(registry: &RegistryAt, output: &mut ChainOutput) {
             }),
             change: None,
             recovery: None,
+            succession: None,
         };
         if let Err(rule) = rules::judge(intent, &facts) {
             broken.push((act.core.index, rule));

@@ -318,13 +318,16 @@ impl Registry {
         }
     }
 
+    /// The certificate by which a device acts as of a moment: of those in good standing the one that was enrolled last.
+    pub fn current(&self, device: DeviceId, at: AsOf) -> Option<&Certificate> {
+        let known = self.devices.get(&device)?;
+        let good = known.certificates.iter().rev().find(|id| self.standing(**id, at) == Standing::Good);
+        good.and_then(|id| self.certificate(*id))
+    }
+
     /// Every device in good standing as of a moment, by the good certificate that was enrolled last.
     pub fn devices(&self, at: AsOf) -> impl Iterator<Item = &Certificate> {
-        let newest = move |device: &Device| {
-            let good = device.certificates.iter().rev().find(|id| self.standing(**id, at) == Standing::Good);
-            good.and_then(|id| self.certificate(*id))
-        };
-        self.devices.values().filter_map(newest)
+        self.devices.keys().filter_map(move |device| self.current(*device, at))
     }
 
     /// The devices of an office in one role and in good standing, each by its newest good certificate.

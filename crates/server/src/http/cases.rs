@@ -2,13 +2,13 @@
 
 use actix_web::{HttpResponse, web};
 use custodia_api::messages::{
-    Acknowledged, Act as ActRequest, ChangeMembers, Changed, ClaimKeyPackages, CreateCase, GrantUpload, UploadKeyPackages,
+    Acknowledged, Act as ActRequest, ChangeMembers, Changed, ClaimKeyPackages, CreateCase, GrantUpload, SucceedGroup, UploadKeyPackages,
 };
 use custodia_core::custody::intent::UnverifiedIntent;
 use custodia_core::custody::kind::Kind;
 use custodia_core::ids::CaseId;
 
-use super::{From, Shared, id, json};
+use super::{From, FromEpoch, Shared, id, json};
 use crate::auth::{ActOf, Caller, Signed};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment, ChangeMessage};
@@ -62,9 +62,9 @@ pub(super) async fn changes(
     shared: web::Data<Shared>,
     caller: Caller,
     case: web::Path<String>,
-    from: web::Query<From>,
+    from: web::Query<FromEpoch>,
 ) -> Result<HttpResponse, Refusal> {
-    Ok(json(&shared.vault.changes(&caller, id(&case, "case id")?, from.from).await?))
+    Ok(json(&shared.vault.changes(&caller, id(&case, "case id")?, from.generation, from.from).await?))
 }
 
 pub(super) async fn group(shared: web::Data<Shared>, caller: Caller, case: web::Path<String>) -> Result<HttpResponse, Refusal> {
@@ -96,6 +96,26 @@ pub(super) async fn change(
         acts.push(grant_act(&caller, case, grant)?);
     }
     Ok(json(&Changed { receipts: shared.vault.enter(Some(nonce), acts).await? }))
+}
+
+pub(super) async fn succeed(
+    shared: web::Data<Shared>,
+    case: web::Path<String>,
+    request: ActOf<SucceedGroup>,
+) -> Result<HttpResponse, Refusal> {
+    let ActOf { caller, body, nonce } = request;
+    let intent = Vault::intent_of(&caller, &body.intent, id(&case, "case id")?)?;
+    if intent.kind() != Kind::GroupSucceed {
+        return Err(Refusal::Malformed("only group.succeed is taken here".to_owned()));
+    }
+    let message = ChangeMessage {
+        commit: body.commit.0,
+        welcome: body.welcome.map(|bytes| bytes.0),
+        ring_row: Some(body.ring_row.0),
+        group_info: body.group_info.0,
+    };
+    let act = Act { intent, attachment: Attachment::Succession { founding: body.founding.0, message } };
+    Ok(json(&Acknowledged { receipt: shared.vault.enter_one(Some(nonce), act).await? }))
 }
 
 fn grant_act(caller: &Caller, case: CaseId, grant: GrantUpload) -> Result<Act, Refusal> {

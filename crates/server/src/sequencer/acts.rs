@@ -6,13 +6,15 @@ use custodia_core::custody::body::{Body, Disclosure};
 use custodia_core::custody::intent::SignedIntent;
 use custodia_core::custody::kind::Concern;
 use custodia_core::custody::rules;
+use custodia_core::group::facts::GroupId;
 use custodia_core::ids::DeviceId;
 
 use super::append::{self, Growing};
-use super::{Act, Attachment, change, effects, facts};
+use super::{Act, Attachment, change, effects, facts, succession};
 use crate::error::Refusal;
 use crate::registry::RegistryFault;
 use crate::store::log::{self, Earlier};
+use crate::store::place::Place;
 use crate::store::{Conn, StoreError};
 use crate::vault::Vault;
 
@@ -105,8 +107,8 @@ pub(super) async fn perform_opening(vault: &Vault, conn: &mut Conn, growing: &mu
 
 /// Whoever acts in a case has used the Welcomes that led there.
 async fn forget_welcomes(conn: &mut Conn, growing: &Growing, intent: &SignedIntent, actor: DeviceId) -> Result<(), StoreError> {
-    match &intent.group {
-        Some(group) => growing.known.forget_welcomes(conn, intent.case, actor, group.epoch).await,
+    match intent.group.as_ref().and_then(|seen| Place::named(GroupId::from_bytes(&seen.id.0)?.generation, seen.epoch)) {
+        Some(at) => growing.known.forget_welcomes(conn, intent.case, actor, at).await,
         None => Ok(()),
     }
 }
@@ -169,12 +171,24 @@ async fn perform_one(vault: &Vault, conn: &mut Conn, growing: &mut Growing, act:
         }
         _ => None,
     };
+    let successor = match (&intent.body, &act.attachment) {
+        (Body::GroupSucceed(body), Attachment::Succession { founding, message }) => {
+            // Whether the case may go on in a new group at all comes before what the new group is.
+            rules::judge(intent, &facts::gather(vault, conn, growing, intent, None).await?)?;
+            Some(succession::check(conn, growing, intent, body, founding, message).await?)
+        }
+        _ => None,
+    };
     let facts = facts::gather(vault, conn, growing, intent, commit.as_ref().map(|commit| commit.facts.clone())).await?;
     rules::judge(intent, &facts)?;
     rules::judge_derivation(intent, following.first().map(|next| &next.intent))?;
     let index = append::accepted(conn, growing, intent, opens(&intent.body)).await?;
     growing.write(conn).await?;
     effects::apply(vault, conn, growing, act, index, &facts, commit).await?;
+    if let (Some(successor), Body::GroupSucceed(body), Attachment::Succession { message, .. }) = (successor, &intent.body, &act.attachment)
+    {
+        succession::apply(conn, growing, intent, body, successor, message, index).await?;
+    }
     growing.known.forget();
     forget_welcomes(conn, growing, intent, facts.actor.id).await?;
     Ok(index)

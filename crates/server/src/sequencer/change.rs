@@ -25,6 +25,7 @@ use super::turn::read_frontier;
 use super::{Act, ChangeMessage};
 use crate::error::Refusal;
 use crate::store::cases::{self, Commit, Member};
+use crate::store::place::Place;
 use crate::store::{Conn, StoreError, exhibits, log};
 
 /// A commit that keeps every rule of MLS structure and of certificates; the custody rules judge its facts next.
@@ -40,7 +41,7 @@ impl From<rules::Broken> for ActFailure {
     }
 }
 
-fn id_of(leaf: &LeafFacts) -> Sha256Digest {
+pub(super) fn id_of(leaf: &LeafFacts) -> Sha256Digest {
     Sha256Digest::of(&[&leaf.certificate])
 }
 
@@ -54,8 +55,8 @@ pub(super) async fn check(
     following: &[Act],
 ) -> Result<CheckedChange, ActFailure> {
     let stored = cases::group(conn, intent.case).await?.ok_or(Refusal::NotFound("case"))?;
-    if body.epoch != stored.epoch {
-        return Err(Refusal::StaleEpoch { current: stored.epoch }.into());
+    if body.epoch != stored.place.epoch {
+        return Err(Refusal::StaleEpoch { current: stored.place.epoch }.into());
     }
     let group = FollowedGroup::load(&stored.state).map_err(of_mls)?;
     let commit = group.check(&message.commit).map_err(of_mls)?;
@@ -63,8 +64,8 @@ pub(super) async fn check(
     let sender = growing.mirror.certificate(intent.signer()).ok_or(Refusal::UnknownDevice)?;
     rules::sender_is_device(facts, sender.key().as_bytes())?;
     let previous = CommitContext::decode(&stored.context).map_err(|_| StoreError::Corrupt("a commit's context"))?;
-    let id = GroupId::first(intent.case);
-    rules::judge_structure(facts, &rules::Standing { group: id, epoch: Epoch(stored.epoch), context: Some(previous) })?;
+    let id = GroupId { case: intent.case, generation: stored.place.generation };
+    rules::judge_structure(facts, &rules::Standing { group: id, epoch: Epoch(stored.place.epoch), context: Some(previous) })?;
     context_is_true(conn, growing, &facts.context).await?;
     context_is_recent(conn, growing, intent.case, &facts.context).await?;
 
@@ -81,7 +82,7 @@ pub(super) async fn check(
 }
 
 /// The context names a tree of this log and the registry's true head in it; else members would judge by different sets.
-async fn context_is_true(conn: &mut Conn, growing: &Growing, context: &CommitContext) -> Result<(), ActFailure> {
+pub(super) async fn context_is_true(conn: &mut Conn, growing: &Growing, context: &CommitContext) -> Result<(), ActFailure> {
     let untrue = || broken(GroupRule::ContextAdvances);
     let size = TreeSize::new(context.log_size).ok().filter(|size| *size <= growing.start).ok_or_else(untrue)?;
     let root = read_frontier(conn, size).await?.root();
@@ -93,14 +94,14 @@ async fn context_is_true(conn: &mut Conn, growing: &Growing, context: &CommitCon
 }
 
 /// What the context leaves out of the registry and the case has not stood for long.
-async fn context_is_recent(conn: &mut Conn, growing: &Growing, case: CaseId, context: &CommitContext) -> Result<(), ActFailure> {
+pub(super) async fn context_is_recent(conn: &mut Conn, growing: &Growing, case: CaseId, context: &CommitContext) -> Result<(), ActFailure> {
     let registry = log::first_time_from(conn, CaseId::REGISTRY, context.log_size).await?;
     let case = log::first_time_from(conn, case, context.log_size).await?;
     Ok(rules::context_is_recent(registry.into_iter().chain(case).min(), growing.time)?)
 }
 
 /// Judges every leaf's certificate by the registry that the commit names, at the time that its record will carry: exactly as members do.
-fn judge_leaves(growing: &Growing, group: &FollowedGroup, facts: &CommitFacts, members: &[Member]) -> Result<(), ActFailure> {
+pub(super) fn judge_leaves(growing: &Growing, group: &FollowedGroup, facts: &CommitFacts, members: &[Member]) -> Result<(), ActFailure> {
     let time = growing.time;
     let at = AsOf { seq: RegistrySeq::new(facts.context.registry_sequence), time };
     let leaves = group.members().map_err(of_mls)?;
@@ -229,6 +230,16 @@ fn change_facts(growing: &Growing, body: &MemberChange, members: &[Member], matc
     Ok(ChangeFacts { intent_matches_commit, adds, removes, after, undisclosed_for_full, undisclosed_for_recovery, replacements })
 }
 
+/// A GroupInfo is made for the epoch that has just begun, by its committer: whoever comes back by it comes back into this group.
+pub(super) fn leads_back(group: &FollowedGroup, group_info: &[u8], intent: &SignedIntent) -> Result<(), ActFailure> {
+    let signed_by = group.check_group_info(group_info);
+    let signed_by = signed_by.map_err(|_| Refusal::Malformed("the GroupInfo is not of the epoch that the commit begins".to_owned()))?;
+    if id_of(&signed_by) != intent.signer() {
+        return Err(Refusal::Malformed("the GroupInfo is signed by another leaf than the commit's".to_owned()).into());
+    }
+    Ok(())
+}
+
 /// Applies a commit that was judged: group, members, ring version, commit and Welcomes.
 pub(super) async fn apply(
     conn: &mut Conn,
@@ -242,16 +253,12 @@ pub(super) async fn apply(
     let CheckedChange { mut group, commit, .. } = change;
     let context = commit.facts.context.encode().to_vec();
     group.apply(commit).map_err(of_mls)?;
-    // Made for the epoch that has just begun, by its committer: whoever comes back by it comes back into this group.
-    let signed_by = group.check_group_info(&message.group_info);
-    let signed_by = signed_by.map_err(|_| Refusal::Malformed("the GroupInfo is not of the epoch that the commit begins".to_owned()))?;
-    if id_of(&signed_by) != intent.signer() {
-        return Err(Refusal::Malformed("the GroupInfo is signed by another leaf than the commit's".to_owned()).into());
-    }
-    let next = cases::Group { epoch: group.epoch().0, context, state: group.to_blob(), info: message.group_info.clone() };
+    leads_back(&group, &message.group_info, intent)?;
+    let made = Place { generation: group.id().generation, epoch: body.epoch };
+    let next = cases::Group { place: made.next(), context, state: group.to_blob(), info: message.group_info.clone() };
     fail_point!("server.commit.applied");
-    if !cases::swap_group(conn, intent.case, &next).await? {
-        let current = cases::epoch(conn, intent.case).await?.unwrap_or_default();
+    if !cases::swap_group(conn, intent.case, made, &next).await? {
+        let current = cases::place(conn, intent.case).await?.map_or(0, |place| place.epoch);
         return Err(Refusal::StaleEpoch { current }.into());
     }
     let device_of = |certificate: Sha256Digest| growing.mirror.device(certificate).ok_or(Refusal::UnknownDevice);
@@ -275,12 +282,14 @@ pub(super) async fn apply(
             Terms::Founder | Terms::Chosen | Terms::None | Terms::Recovery => None,
         };
         let first_ring = kept.map_or(body.ring_version, |member| member.first_ring);
-        cases::insert_member(conn, intent.case, (device_of(add.certificate)?, add.certificate), first_ring, index).await?;
+        // A resync is the same membership.
+        let since = own.filter(|_| add.terms == Terms::Resync).map_or(index, |member| member.since);
+        cases::insert_member(conn, intent.case, (device_of(add.certificate)?, add.certificate), first_ring, since).await?;
     }
     let welcomed = body.adds.iter().filter(|add| add.terms != Terms::Resync).map(|add| device_of(add.certificate));
     let welcomed: Vec<DeviceId> = welcomed.collect::<Result<_, _>>()?;
     let row = Commit {
-        epoch: body.epoch,
+        place: made,
         message: message.commit.clone(),
         welcome: message.welcome.clone(),
         ring_row: message.ring_row.clone(),

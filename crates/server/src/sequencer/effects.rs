@@ -51,12 +51,14 @@ pub(super) async fn apply(
             let row = cases::Grant { case: intent.case, exhibit, device, index, digest: *grant, jws };
             Ok(cases::insert_grant(conn, &row).await?)
         }
-        (Body::Combination(_), Attachment::Source, _) => Ok(()),
+        // Its own effects follow in `succession`.
+        (Body::GroupSucceed(_), Attachment::Succession { .. }, _) | (Body::Combination(_), Attachment::Source, _) => Ok(()),
         (
             Body::CaseCreate(_)
             | Body::MemberChange(_)
             | Body::Collection(_)
             | Body::Combination(_)
+            | Body::GroupSucceed(_)
             | Body::Disclosure(Disclosure::Grant { .. }),
             ..,
         ) => Err(Refusal::Malformed("this kind of act has a path of its own, with what belongs to it".to_owned()).into()),

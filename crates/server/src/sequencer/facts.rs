@@ -16,9 +16,10 @@ use custodia_core::ids::{DeviceId, ExhibitId, OfficeId};
 use custodia_core::log::merkle::{RootHash, TreeSize};
 
 use super::append::Growing;
-use super::recovery;
 use super::turn::read_frontier;
+use super::{recovery, succession};
 use crate::error::Refusal;
+use crate::store::place::Place;
 use crate::store::{Conn, StoreError, exhibits, recoveries};
 use crate::vault::Vault;
 
@@ -83,7 +84,11 @@ pub(super) async fn gather<'a>(
         Body::CaseRecovery(body) => Some(recovery::facts(conn, growing, intent.case, body).await?),
         _ => None,
     };
-    Ok(Facts { log, actor, case, parent, exhibit, change, recovery })
+    let succession = match &intent.body {
+        Body::GroupSucceed(body) => succession::facts(conn, growing, intent.case, body, &actor).await?,
+        _ => None,
+    };
+    Ok(Facts { log, actor, case, parent, exhibit, change, recovery, succession })
 }
 
 async fn parent_facts(
@@ -136,8 +141,11 @@ async fn case_facts(conn: &mut Conn, growing: &Growing, intent: &SignedIntent, a
     let epoch_stands = match &intent.group {
         None => true,
         Some(seen) => {
-            let transcript = known.transcript(conn, intent.case, seen.epoch).await?;
-            seen.id.0 == GroupId::first(intent.case).to_bytes() && transcript.as_ref() == Some(&seen.transcript.0)
+            let group = GroupId::from_bytes(&seen.id.0).filter(|group| group.case == intent.case);
+            match group.and_then(|group| Place::named(group.generation, seen.epoch)) {
+                Some(at) => known.transcript(conn, intent.case, at).await?.as_ref() == Some(&seen.transcript.0),
+                None => false,
+            }
         }
     };
     Ok(Some(CaseFacts { ring_version: case.ring_version, founder: office(&case.founder)?, epoch_stands, actor }))

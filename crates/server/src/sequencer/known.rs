@@ -17,6 +17,7 @@ use custodia_core::time::LogTime;
 use crate::store::cases::{Case, Member};
 use crate::store::exhibits::Exhibit;
 use crate::store::log::{self, Head, Heads};
+use crate::store::place::Place;
 use crate::store::{Conn, StoreError, cases, exhibits};
 
 /// The most facts that are kept from one turn to the next.
@@ -28,14 +29,14 @@ const TIDY_EVERY: u64 = 1000;
 struct Facts {
     cases: HashMap<CaseId, Option<Case>>,
     members: HashMap<(CaseId, DeviceId), Option<Member>>,
-    transcripts: HashMap<(CaseId, u64), Option<Vec<u8>>>,
+    transcripts: HashMap<(CaseId, Place), Option<Vec<u8>>>,
     exhibits: HashMap<ExhibitId, Option<Exhibit>>,
     chain_places: HashMap<(ExhibitId, u64), Option<Sha256Digest>>,
     grants: HashMap<(ExhibitId, DeviceId), bool>,
     case_heads: HashMap<CaseId, Option<ChainHead>>,
     exhibit_heads: HashMap<ExhibitId, Option<ChainHead>>,
-    /// Welcomes that lead to this epoch or an earlier one were forgotten.
-    welcomed: HashMap<(CaseId, DeviceId), u64>,
+    /// Welcomes that lead to this place or an earlier one were forgotten.
+    welcomed: HashMap<(CaseId, DeviceId), Place>,
 }
 
 impl Facts {
@@ -115,8 +116,8 @@ impl Known {
         self.fact(|facts| &mut facts.members, (case, device), cases::member(conn, case, device)).await
     }
 
-    pub async fn transcript(&self, conn: &mut Conn, case: CaseId, epoch: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        self.fact(|facts| &mut facts.transcripts, (case, epoch), cases::transcript(conn, case, epoch)).await
+    pub async fn transcript(&self, conn: &mut Conn, case: CaseId, at: Place) -> Result<Option<Vec<u8>>, StoreError> {
+        self.fact(|facts| &mut facts.transcripts, (case, at), cases::transcript(conn, case, at)).await
     }
 
     pub async fn exhibit(&self, conn: &mut Conn, exhibit: ExhibitId) -> Result<Option<Exhibit>, StoreError> {
@@ -163,11 +164,11 @@ impl Known {
     }
 
     /// Forgets Welcomes that a device has used, unless that was done.
-    pub async fn forget_welcomes(&self, conn: &mut Conn, case: CaseId, device: DeviceId, epoch: u64) -> Result<(), StoreError> {
-        let done = self.held(|inner| inner.facts.welcomed.get(&(case, device)).is_some_and(|done| *done >= epoch));
+    pub async fn forget_welcomes(&self, conn: &mut Conn, case: CaseId, device: DeviceId, at: Place) -> Result<(), StoreError> {
+        let done = self.held(|inner| inner.facts.welcomed.get(&(case, device)).is_some_and(|done| *done >= at));
         if !done {
-            cases::forget_welcomes(conn, case, device, epoch).await?;
-            self.held(|inner| inner.facts.welcomed.insert((case, device), epoch));
+            cases::forget_welcomes(conn, case, device, at).await?;
+            self.held(|inner| inner.facts.welcomed.insert((case, device), at));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::ids::{CaseId, DeviceId, ExhibitId};
 
+use super::place::Place;
 use super::sql::{Fields, sql};
 use super::{Conn, StoreError};
 
@@ -25,6 +26,8 @@ pub(crate) struct Member {
     pub certificate: Sha256Digest,
     /// The first ring version whose exhibits it may open without a grant.
     pub first_ring: u32,
+    /// Index of the record by which it came; a resync or a successor group leaves it.
+    pub since: u64,
     /// Index of the record by which it left; it stays a leaf until a commit removes it.
     pub left: Option<u64>,
 }
@@ -54,7 +57,7 @@ pub(crate) async fn insert_case(conn: &mut Conn, new: &NewCase<'_>) -> Result<()
         .bytes(new.ring_row)
         .run(conn)
         .await?;
-    sql("INSERT INTO groups_followed (case_id, epoch, context, state, group_info) VALUES ($1, 0, $2, $3, $4)")
+    sql("INSERT INTO groups_followed (case_id, place, context, state, group_info) VALUES ($1, 0, $2, $3, $4)")
         .bytes(new.case.as_bytes())
         .bytes(new.context)
         .bytes(new.group)
@@ -72,7 +75,7 @@ pub(crate) async fn case(conn: &mut Conn, case: CaseId) -> Result<Option<Case>, 
 
 /// A group as the server follows it.
 pub(crate) struct Group {
-    pub epoch: u64,
+    pub place: Place,
     /// The context of its last commit.
     pub context: Vec<u8>,
     /// Its public state.
@@ -84,25 +87,26 @@ pub(crate) struct Group {
 /// The group of a case.
 pub(crate) async fn group(conn: &mut Conn, case: CaseId) -> Result<Option<Group>, StoreError> {
     let row =
-        sql("SELECT epoch, context, state, group_info FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
-    row.map(|mut row| Ok(Group { epoch: row.number()?, context: row.bytes()?, state: row.bytes()?, info: row.bytes()? })).transpose()
+        sql("SELECT place, context, state, group_info FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
+    row.map(|mut row| Ok(Group { place: Place::read(row.number()?)?, context: row.bytes()?, state: row.bytes()?, info: row.bytes()? }))
+        .transpose()
 }
 
-/// The group's epoch.
-pub(crate) async fn epoch(conn: &mut Conn, case: CaseId) -> Result<Option<u64>, StoreError> {
-    let row = sql("SELECT epoch FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
-    row.map(|mut row| row.number()).transpose()
+/// Where the group stands.
+pub(crate) async fn place(conn: &mut Conn, case: CaseId) -> Result<Option<Place>, StoreError> {
+    let row = sql("SELECT place FROM groups_followed WHERE case_id = $1").bytes(case.as_bytes()).row(conn).await?;
+    row.map(|mut row| Place::read(row.number()?)).transpose()
 }
 
-/// Compares and swaps the epoch; false if another commit won it.
-pub(crate) async fn swap_group(conn: &mut Conn, case: CaseId, next: &Group) -> Result<bool, StoreError> {
-    let changed = sql("UPDATE groups_followed SET epoch = $1, context = $2, state = $3, group_info = $4 WHERE case_id = $5 AND epoch = $6")
-        .number(next.epoch)
+/// Compares and swaps the place; false if another commit won it.
+pub(crate) async fn swap_group(conn: &mut Conn, case: CaseId, before: Place, next: &Group) -> Result<bool, StoreError> {
+    let changed = sql("UPDATE groups_followed SET place = $1, context = $2, state = $3, group_info = $4 WHERE case_id = $5 AND place = $6")
+        .number(next.place.number())
         .bytes(&next.context)
         .bytes(&next.state)
         .bytes(&next.info)
         .bytes(case.as_bytes())
-        .number(next.epoch.saturating_sub(1))
+        .number(before.number())
         .run(conn)
         .await?;
     Ok(changed == 1)
@@ -128,6 +132,17 @@ pub(crate) async fn insert_member(
         .bytes(certificate.as_bytes())
         .number(u64::from(first_ring))
         .number(index)
+        .run(conn)
+        .await?;
+    Ok(())
+}
+
+/// A member comes over into a successor group by a certificate; what it may open, and since when it is there, stays.
+pub(crate) async fn take_over(conn: &mut Conn, case: CaseId, device: DeviceId, certificate: Sha256Digest) -> Result<(), StoreError> {
+    sql("UPDATE members SET certificate = $1 WHERE case_id = $2 AND device = $3")
+        .bytes(certificate.as_bytes())
+        .bytes(case.as_bytes())
+        .bytes(device.as_bytes())
         .run(conn)
         .await?;
     Ok(())
@@ -163,35 +178,43 @@ pub(crate) async fn mark_left(conn: &mut Conn, case: CaseId, device: DeviceId, i
 }
 
 fn member_of(mut row: Fields) -> Result<Member, StoreError> {
-    Ok(Member { device: row.device()?, certificate: row.sha256()?, first_ring: row.small()?, left: row.number_or_null()? })
+    Ok(Member {
+        device: row.device()?,
+        certificate: row.sha256()?,
+        first_ring: row.small()?,
+        since: row.number()?,
+        left: row.number_or_null()?,
+    })
 }
 
 /// One member.
 pub(crate) async fn member(conn: &mut Conn, case: CaseId, device: DeviceId) -> Result<Option<Member>, StoreError> {
-    let statement = sql("SELECT device, certificate, first_ring, left_idx FROM members WHERE case_id = $1 AND device = $2");
+    let statement = sql("SELECT device, certificate, first_ring, since_idx, left_idx FROM members WHERE case_id = $1 AND device = $2");
     statement.bytes(case.as_bytes()).bytes(device.as_bytes()).row(conn).await?.map(member_of).transpose()
 }
 
 /// All members, in the order in which they joined.
 pub(crate) async fn members(conn: &mut Conn, case: CaseId) -> Result<Vec<Member>, StoreError> {
-    let statement = sql("SELECT device, certificate, first_ring, left_idx FROM members WHERE case_id = $1 ORDER BY since_idx, certificate");
+    let statement =
+        sql("SELECT device, certificate, first_ring, since_idx, left_idx FROM members WHERE case_id = $1 ORDER BY since_idx, certificate");
     statement.bytes(case.as_bytes()).rows(conn).await?.into_iter().map(member_of).collect()
 }
 
-/// The cases of which a device is a member that has not left, with their epoch and the number of their exhibits.
-pub(crate) async fn cases_of(conn: &mut Conn, device: DeviceId) -> Result<Vec<(CaseId, u64, u64)>, StoreError> {
-    let rows = sql("SELECT m.case_id, g.epoch, (SELECT COUNT(*) FROM exhibits e WHERE e.case_id = m.case_id) \
+/// The cases of which a device is a member that has not left, with the place of their group and the number of their exhibits.
+pub(crate) async fn cases_of(conn: &mut Conn, device: DeviceId) -> Result<Vec<(CaseId, Place, u64)>, StoreError> {
+    let rows = sql("SELECT m.case_id, g.place, (SELECT COUNT(*) FROM exhibits e WHERE e.case_id = m.case_id) \
                     FROM members m JOIN groups_followed g ON g.case_id = m.case_id \
                     WHERE m.device = $1 AND m.left_idx IS NULL ORDER BY m.since_idx")
     .bytes(device.as_bytes())
     .rows(conn)
     .await?;
-    rows.into_iter().map(|mut row| Ok((row.case()?, row.number()?, row.number()?))).collect()
+    rows.into_iter().map(|mut row| Ok((row.case()?, Place::read(row.number()?)?, row.number()?))).collect()
 }
 
 /// A commit with what goes with it.
 pub(crate) struct Commit {
-    pub epoch: u64,
+    /// Where it was made.
+    pub place: Place,
     pub message: Vec<u8>,
     pub welcome: Option<Vec<u8>>,
     pub ring_row: Option<Vec<u8>>,
@@ -206,9 +229,9 @@ pub(crate) async fn insert_commit(
     transcript: &[u8],
     welcomed: &[DeviceId],
 ) -> Result<(), StoreError> {
-    sql("INSERT INTO commits (case_id, epoch, message, transcript, welcome, ring_row, idx) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    sql("INSERT INTO commits (case_id, place, message, transcript, welcome, ring_row, idx) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bytes(case.as_bytes())
-        .number(commit.epoch)
+        .number(commit.place.number())
         .bytes(&commit.message)
         .bytes(transcript)
         .bytes_or_null(commit.welcome.as_deref())
@@ -217,10 +240,10 @@ pub(crate) async fn insert_commit(
         .run(conn)
         .await?;
     for device in welcomed {
-        sql("INSERT INTO welcomes (device, case_id, epoch) VALUES ($1, $2, $3)")
+        sql("INSERT INTO welcomes (device, case_id, place) VALUES ($1, $2, $3)")
             .bytes(device.as_bytes())
             .bytes(case.as_bytes())
-            .number(commit.epoch)
+            .number(commit.place.number())
             .run(conn)
             .await?;
     }
@@ -228,20 +251,31 @@ pub(crate) async fn insert_commit(
 }
 
 /// The confirmed transcript hash of an epoch: empty at epoch 0, none for an epoch that has not begun.
-pub(crate) async fn transcript(conn: &mut Conn, case: CaseId, epoch: u64) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(commit) = epoch.checked_sub(1) else { return Ok(Some(Vec::new())) };
-    let row = sql("SELECT transcript FROM commits WHERE case_id = $1 AND epoch = $2").bytes(case.as_bytes()).number(commit);
+pub(crate) async fn transcript(conn: &mut Conn, case: CaseId, at: Place) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(epoch) = at.epoch.checked_sub(1) else {
+        let current = place(conn, case).await?;
+        return Ok(current.filter(|current| at.generation <= current.generation).map(|_| Vec::new()));
+    };
+    let commit = Place { epoch, ..at }.number();
+    let row = sql("SELECT transcript FROM commits WHERE case_id = $1 AND place = $2").bytes(case.as_bytes()).number(commit);
     row.row(conn).await?.map(|mut row| row.bytes()).transpose()
 }
 
-/// Commits that start from an epoch or later, in order, at most `most`; without their Welcomes.
-pub(crate) async fn commits_from(conn: &mut Conn, case: CaseId, epoch: u64, most: u64) -> Result<Vec<Commit>, StoreError> {
-    let statement = sql("SELECT epoch, message, ring_row, idx FROM commits WHERE case_id = $1 AND epoch >= $2 ORDER BY epoch LIMIT $3");
-    let rows = statement.bytes(case.as_bytes()).number(epoch).number(most).rows(conn).await?;
+/// Commits of one generation that start from a place or later, in order, at most `most`; without their Welcomes.
+pub(crate) async fn commits_from(conn: &mut Conn, case: CaseId, from: Place, most: u64) -> Result<Vec<Commit>, StoreError> {
+    let last = from.last();
+    let rows = sql("SELECT place, message, ring_row, idx FROM commits WHERE case_id = $1 AND place >= $2 AND place <= $3 \
+                    ORDER BY place LIMIT $4")
+    .bytes(case.as_bytes())
+    .number(from.number())
+    .number(last.number())
+    .number(most)
+    .rows(conn)
+    .await?;
     rows.into_iter()
         .map(|mut row| {
-            let (epoch, message, ring_row, index) = (row.number()?, row.bytes()?, row.bytes_or_null()?, row.number()?);
-            Ok(Commit { epoch, message, welcome: None, ring_row, index })
+            let (place, message, ring_row, index) = (Place::read(row.number()?)?, row.bytes()?, row.bytes_or_null()?, row.number()?);
+            Ok(Commit { place, message, welcome: None, ring_row, index })
         })
         .collect()
 }
@@ -249,33 +283,43 @@ pub(crate) async fn commits_from(conn: &mut Conn, case: CaseId, epoch: u64, most
 /// A Welcome that waits for a device.
 pub(crate) struct Welcome {
     pub case: CaseId,
-    /// The epoch that it leads to.
-    pub epoch: u64,
+    /// Where it leads.
+    pub place: Place,
     pub message: Vec<u8>,
     pub ring_row: Vec<u8>,
 }
 
 /// Welcomes that wait for a device, in order of arrival.
 pub(crate) async fn welcomes_for(conn: &mut Conn, device: DeviceId) -> Result<Vec<Welcome>, StoreError> {
-    let rows = sql("SELECT c.case_id, c.epoch, c.welcome, c.ring_row FROM welcomes w \
-                    JOIN commits c ON c.case_id = w.case_id AND c.epoch = w.epoch \
+    let rows = sql("SELECT c.case_id, c.place, c.welcome, c.ring_row FROM welcomes w \
+                    JOIN commits c ON c.case_id = w.case_id AND c.place = w.place \
                     WHERE w.device = $1 AND c.welcome IS NOT NULL AND c.ring_row IS NOT NULL ORDER BY c.idx")
     .bytes(device.as_bytes())
     .rows(conn)
     .await?;
     rows.into_iter()
-        .map(|mut row| Ok(Welcome { case: row.case()?, epoch: row.number()? + 1, message: row.bytes()?, ring_row: row.bytes()? }))
+        .map(|mut row| {
+            let (case, made) = (row.case()?, Place::read(row.number()?)?);
+            Ok(Welcome { case, place: made.next(), message: row.bytes()?, ring_row: row.bytes()? })
+        })
         .collect()
 }
 
 /// Forgets Welcomes that a device has used: it acted in the case under the epoch that they lead to, or a later one.
-pub(crate) async fn forget_welcomes(conn: &mut Conn, case: CaseId, device: DeviceId, epoch: u64) -> Result<(), StoreError> {
-    sql("DELETE FROM welcomes WHERE device = $1 AND case_id = $2 AND epoch < $3")
+pub(crate) async fn forget_welcomes(conn: &mut Conn, case: CaseId, device: DeviceId, at: Place) -> Result<(), StoreError> {
+    sql("DELETE FROM welcomes WHERE device = $1 AND case_id = $2 AND place < $3")
         .bytes(device.as_bytes())
         .bytes(case.as_bytes())
-        .number(epoch)
+        .number(at.number())
         .run(conn)
         .await?;
+    Ok(())
+}
+
+/// Forgets the Welcomes of a group that ended which lead past its last good epoch. By the others, devices that were away learn the ring keys up
+/// to there.
+pub(crate) async fn forget_welcomes_past(conn: &mut Conn, case: CaseId, last_good: Place) -> Result<(), StoreError> {
+    sql("DELETE FROM welcomes WHERE case_id = $1 AND place >= $2").bytes(case.as_bytes()).number(last_good.number()).run(conn).await?;
     Ok(())
 }
 

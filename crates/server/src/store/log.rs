@@ -400,6 +400,22 @@ pub(crate) async fn case_records(conn: &mut Conn, case: CaseId, from: u64, most:
     stored_all(statement.bytes(case.as_bytes()).number(from).number(most).rows(conn).await?)
 }
 
+/// Accepted records of a case's chain from a number on, at most `most`: number and core part, none if it was erased.
+pub(crate) async fn accepted_in_case(
+    conn: &mut Conn,
+    case: CaseId,
+    from: u64,
+    most: u64,
+) -> Result<Vec<(u64, Option<Vec<u8>>)>, StoreError> {
+    let rows = sql("SELECT case_seq, core FROM records WHERE case_id = $1 AND case_seq >= $2 AND rule = '' ORDER BY case_seq LIMIT $3")
+        .bytes(case.as_bytes())
+        .number(from)
+        .number(most)
+        .rows(conn)
+        .await?;
+    rows.into_iter().map(|mut row| Ok((row.number()?, row.bytes_or_null()?))).collect()
+}
+
 /// Records of an exhibit's chain from a number on, at most `most`.
 pub(crate) async fn exhibit_records(conn: &mut Conn, exhibit: ExhibitId, from: u64, most: u64) -> Result<Vec<StoredRecord>, StoreError> {
     let statement = sql(select_records!("WHERE exhibit_id = $1 AND exhibit_seq >= $2 ORDER BY exhibit_seq LIMIT $3"));

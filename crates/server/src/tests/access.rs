@@ -21,7 +21,7 @@ use custodia_core::jws::{self, Typ};
 use custodia_core::secret::Secret32;
 use custodia_mls::{CaseGroup, Incoming, StagedJoin};
 
-use super::cases::{change, context, key_package};
+use super::cases::{change, context, empty_change, key_package, unreported};
 use super::offices::{DIICOT, INSPECTION, device_certificate};
 use super::world::{Answer, CASE, Request, TestDevice, World};
 use crate::backends::Pair;
@@ -168,21 +168,15 @@ impl Scene {
             }
             ("post", "/v1/cases/{case}/changes") if member => json(&change(&mut self.world, device, 2, &[], Terms::None).await),
             ("post", "/v1/cases/{case}/changes") => {
-                let digest = Sha256Digest::of(&[b"commit"]);
-                let body = MemberChange {
-                    epoch: 0,
-                    commit: digest,
-                    welcome: None,
-                    ring_version: 1,
-                    ring_commitment: digest,
-                    ring_row: Some(digest),
-                    adds: Vec::new(),
-                    removes: Vec::new(),
-                    resync: false,
-                };
-                let intent = self.intent(device, case, None, Body::MemberChange(body));
+                let intent = self.intent(device, case, None, Body::MemberChange(empty_change()));
                 let some = "Y29tbWl0";
                 json(&serde_json::json!({"intent": intent, "commit": some, "ring_row": some, "group_info": some, "grants": []}))
+            }
+            ("post", "/v1/cases/{case}/succession") => {
+                let intent = self.intent(device, case, None, Body::GroupSucceed(unreported(device)));
+                let some = "Y29tbWl0";
+                let message = serde_json::json!({"intent": intent, "founding": some, "commit": some, "ring_row": some, "group_info": some});
+                message.to_string().into_bytes()
             }
             ("post", "/v1/cases/{case}/acts") => {
                 let report = GroupReport { epoch: 0, commit: Sha256Digest::of(&[b"commit"]), error: "cannot be processed".to_owned() };

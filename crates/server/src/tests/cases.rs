@@ -7,6 +7,7 @@ use custodia_api::messages::{
 };
 use custodia_core::custody::body::{Add, Body, MemberChange, Nothing, Terms};
 use custodia_core::custody::intent::GroupSeen;
+use custodia_core::custody::succession::GroupSucceed;
 use custodia_core::custody::wire::{Base64, Hex};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::group::context::{CommitContext, RingVersion, ring_commitment};
@@ -33,6 +34,39 @@ pub async fn context(world: &World, device: &TestDevice, ring: u8) -> CommitCont
         registry_commitment: last.commitment.0,
         ring_version: version,
         ring_commitment: ring_commitment(CASE, version, &ring_key(ring)),
+    }
+}
+
+/// What an intent says of a commit of any bytes.
+pub fn empty_change() -> MemberChange {
+    let digest = Sha256Digest::of(&[b"commit"]);
+    MemberChange {
+        epoch: 0,
+        commit: digest,
+        welcome: None,
+        ring_version: 1,
+        ring_commitment: digest,
+        ring_row: Some(digest),
+        adds: Vec::new(),
+        removes: Vec::new(),
+        resync: false,
+    }
+}
+
+/// What an intent says of a successor group of one device, after a commit that nobody has reported.
+pub fn unreported(device: &TestDevice) -> GroupSucceed {
+    let digest = Sha256Digest::of(&[b"commit"]);
+    GroupSucceed {
+        generation: 1,
+        epoch: 0,
+        bad: digest,
+        group_info: digest,
+        commit: digest,
+        welcome: None,
+        ring_version: 3,
+        ring_commitment: digest,
+        ring_row: digest,
+        members: vec![device.id()],
     }
 }
 

@@ -39,13 +39,22 @@ fn places(route: &str, path: &str) -> serde_json::Map<String, Value> {
 }
 
 /// A good request of every route, as the driver reads it.
-async fn good_requests(scene: &mut Scene, member: &TestDevice, reader: &TestDevice) -> Vec<Value> {
+async fn good_requests(scene: &mut Scene, member: &TestDevice, reader: &TestDevice, safes: [&TestDevice; 2]) -> Vec<Value> {
     let mut requests = Vec::new();
     for (method, route) in ROUTES {
         let route = documented(route);
         let sender = if route.starts_with("/v1/log/") { reader } else { member };
         let place = scene.place;
-        let request = scene.request(method, &route, sender, place, true).await;
+        let request = match route.as_str() {
+            // In a case of its own, whose group ends by it.
+            "/v1/cases/{case}/succession" => {
+                let case = CaseId::from_bytes([0xc5; 16]);
+                let body = super::succession::good(&mut scene.world, member, case, safes).await;
+                let body = serde_json::to_vec(&body).unwrap();
+                scene.world.request(member, "POST", &format!("/v1/cases/{case}/succession"), body)
+            }
+            _ => scene.request(method, &route, sender, place, true).await,
+        };
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let query: serde_json::Map<String, Value> = query
             .split('&')
@@ -88,7 +97,7 @@ async fn schemathesis_finds_no_fault_of_the_server_and_no_breach_of_its_document
     let read = ReadLog { intent: scene.intent(reader, CaseId::REGISTRY, None, Body::LogRead(LogRead { from: 0, to: 2 })) };
     assert_eq!(scene.world.post(reader, "/v1/log/read", &read).await.status, 200);
 
-    let requests = good_requests(&mut scene, member, reader).await;
+    let requests = good_requests(&mut scene, member, reader, [&people["recovery"], &people["spare"]]).await;
     let told = json!({
         "url": format!("http://{}", scene.world.addr()),
         "created": scene.world.clock.seconds(),

@@ -21,6 +21,7 @@ use super::evidence::exhibit_row;
 use crate::auth::Caller;
 use crate::error::Refusal;
 use crate::store::log::{self, StoredRecord};
+use crate::store::place::Place;
 use crate::store::tree::Nodes;
 use crate::store::{Conn, StoreError, cases, exhibits};
 
@@ -181,28 +182,30 @@ impl Vault {
     pub async fn cases(&self, caller: &Caller) -> Result<Cases, Refusal> {
         let mut conn = self.store.read().await?;
         let mut rows = Vec::new();
-        for (case, epoch, exhibits) in cases::cases_of(&mut conn, caller.device()).await? {
+        for (case, place, exhibits) in cases::cases_of(&mut conn, caller.device()).await? {
             let members = cases::members(&mut conn, case).await?.into_iter().map(|member| member.certificate).collect();
-            rows.push(CaseRow { case, epoch, exhibits, members });
+            rows.push(CaseRow { case, generation: place.generation, epoch: place.epoch, exhibits, members });
         }
         Ok(Cases { cases: rows })
     }
 
-    /// Commits of a case.
-    pub async fn changes(&self, caller: &Caller, case: CaseId, from: u64) -> Result<Changes, Refusal> {
+    /// Commits of a case, of its current group or of one before.
+    pub async fn changes(&self, caller: &Caller, case: CaseId, generation: Option<u32>, from: u64) -> Result<Changes, Refusal> {
         const MOST: u64 = 64;
         self.require_member(caller, case).await?;
         let mut conn = self.store.read().await?;
-        let epoch = cases::epoch(&mut conn, case).await?.ok_or(Refusal::NotFound("case"))?;
+        let current = cases::place(&mut conn, case).await?.ok_or(Refusal::NotFound("case"))?;
+        let from = Place::named(generation.unwrap_or(current.generation), from);
+        let from = from.ok_or_else(|| Refusal::Malformed("an epoch is below 2^32".to_owned()))?;
         let commits = cases::commits_from(&mut conn, case, from, MOST).await?;
         let row = |commit: cases::Commit| ChangeRow {
-            epoch: commit.epoch,
+            epoch: commit.place.epoch,
             commit: Base64(commit.message),
             ring_row: commit.ring_row.map(Base64),
             index: commit.index,
         };
         fail_point!("server.changes.read");
-        Ok(Changes { epoch, changes: commits.into_iter().map(row).collect() })
+        Ok(Changes { generation: current.generation, epoch: current.epoch, changes: commits.into_iter().map(row).collect() })
     }
 
     /// The group of a case as the server follows it, for a member that lost its own.
@@ -214,7 +217,8 @@ impl Vault {
         let followed = FollowedGroup::load(&group.state).map_err(|_| Refusal::Internal("a followed group cannot be used"))?;
         let tree = followed.ratchet_tree().map_err(|_| Refusal::Internal("a followed group cannot be used"))?;
         fail_point!("server.group.read");
-        Ok(GroupState { epoch: group.epoch, group_info: Base64(group.info), tree: Base64(tree) })
+        let place = group.place;
+        Ok(GroupState { generation: place.generation, epoch: place.epoch, group_info: Base64(group.info), tree: Base64(tree) })
     }
 
     /// Welcomes that wait for the caller.
@@ -222,7 +226,8 @@ impl Vault {
         let mut conn = self.store.read().await?;
         let row = |welcome: cases::Welcome| WelcomeRow {
             case: welcome.case,
-            epoch: welcome.epoch,
+            generation: welcome.place.generation,
+            epoch: welcome.place.epoch,
             welcome: Base64(welcome.message),
             ring_row: Base64(welcome.ring_row),
         };

@@ -1,4 +1,5 @@
 mod recovery;
+mod succession;
 mod together;
 
 use super::*;
@@ -50,6 +51,7 @@ fn allowing(intent: &Intent) -> Facts<'static> {
         }),
         change: None,
         recovery: None,
+        succession: None,
     }
 }
 

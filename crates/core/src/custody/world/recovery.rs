@@ -99,9 +99,15 @@ impl World {
 }
 
 impl Case {
-    /// Remembers what the devices held that a commit removes. Before it does, and before their grants end.
-    pub(super) fn retire(&mut self, id: CaseId, body: &MemberChange, exhibits: &BTreeMap<ExhibitId, Exhibit>, devices: DeviceLookup<'_>) {
-        for certificate in &body.removes {
+    /// Remembers what the devices held that are removed. Before they are, and before their grants end.
+    pub(super) fn retire(
+        &mut self,
+        id: CaseId,
+        removed: &[Sha256Digest],
+        exhibits: &BTreeMap<ExhibitId, Exhibit>,
+        devices: DeviceLookup<'_>,
+    ) {
+        for certificate in removed {
             let Some((device, revoked)) = devices(certificate) else { continue };
             let Some(membership) = self.membership(device.id) else { continue };
             let held = Held::of(membership, self.ring_version, granted_to(exhibits, id, device.id));

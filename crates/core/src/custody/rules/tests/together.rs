@@ -1,4 +1,4 @@
-//! Acts that rest on another one: the second person of an erasure, the office of a hold, a parent, a source.
+//! Acts that rest on another one: the second person of an erasure, the office of a hold, a parent, a source; and acts that rest on none.
 
 use super::*;
 use crate::custody::body::{CaseCreate, Combination, Derivation, DerivedHow};
