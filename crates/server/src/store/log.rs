@@ -340,12 +340,12 @@ impl From<&NewRecord> for StoredRecord {
         let record = &new.record;
         Self {
             index: record.core.index,
-            core: Some((record.core.to_bytes(), record.salt(Part::Core).clone())),
+            core: Some((record.core.to_bytes(), *record.salt(Part::Core))),
             c_core: record.part_commitment(Part::Core),
             case: record.case,
-            case_salt: record.salt(Part::Case).clone(),
+            case_salt: *record.salt(Part::Case),
             exhibit: record.exhibit,
-            exhibit_salt: record.salt(Part::Exhibit).clone(),
+            exhibit_salt: *record.salt(Part::Exhibit),
             commitment: new.commitment,
         }
     }
