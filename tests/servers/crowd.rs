@@ -3,6 +3,7 @@
 //! `CUSTODIA_CROWD_AGENTS` and `CUSTODIA_CROWD_ROUNDS` play more of it than the suite does.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -84,24 +85,22 @@ impl Crowd {
         let folder = self.world.path(&format!("evidence-{place}"));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("note.txt"), format!("seen by {place}")).unwrap();
-        while let Err(error) =
-            self.within("collect", agent.add_exhibit(exhibit(self.case, &folder, &format!("note {place}")), |_| {})).await
-        {
+        let title = format!("note {place}");
+        while let Err(error) = self.within("collect", Box::pin(agent.add_exhibit(exhibit(self.case, &folder, &title), |_| {}))).await {
             self.again(&mut agent, error).await;
         }
         for round in 0..self.rounds {
-            while let Err(error) = self.within("open", self.open(&agent)).await {
+            while let Err(error) = self.within("open", Box::pin(self.open(&agent))).await {
                 self.again(&mut agent, error).await;
             }
             opened.send(()).unwrap();
-            while (place + round) % 2 == 0 {
-                match self.within("commit", agent.add_members(self.case, Vec::new(), Vec::new(), &statement())).await {
-                    Ok(()) => {
-                        self.commits.fetch_add(1, Ordering::SeqCst);
-                        break;
-                    }
-                    Err(error) => self.again(&mut agent, error).await,
+            if (place + round).is_multiple_of(2) {
+                while let Err(error) =
+                    self.within("commit", Box::pin(agent.add_members(self.case, Vec::new(), Vec::new(), &statement()))).await
+                {
+                    self.again(&mut agent, error).await;
                 }
+                self.commits.fetch_add(1, Ordering::SeqCst);
             }
         }
         agent
@@ -116,19 +115,16 @@ impl Crowd {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn processes_that_die_among_many_agents_take_no_act_with_them_on_postgres_and_ceph() {
-    let (count, rounds) = (number("CUSTODIA_CROWD_AGENTS", AGENTS), number("CUSTODIA_CROWD_ROUNDS", ROUNDS));
+/// The world of the crowd, its three processes, and agents who are members of one case with one exhibit.
+async fn gather(count: usize, rounds: usize) -> (Crowd, [PathBuf; 3], Vec<ServerProcess>, Vec<Agent>) {
     let mut world = World::on(Pair::PostgresAndCeph).await;
     let configs = ["one", "two", "three"].map(|name| world.further(name, |text| text));
-    let mut servers: Vec<ServerProcess> = configs.iter().map(|config| ServerProcess::start(config)).collect();
+    let servers: Vec<ServerProcess> = configs.iter().map(|config| ServerProcess::start(config)).collect();
     world.hand_over(servers[0].address()).await;
-    let key: LogKey = world.info.log_key.parse().unwrap();
     let mut agents = Vec::new();
     for place in 0..count {
         agents.push(world.device_at(&servers[place % 3].address(), place % 2, &format!("agent-{place}"), Role::Prosecutor).await);
     }
-    let mut auditor = world.device(0, "auditor", Role::Auditor).await;
     let case = case(&agents[0]).await;
     agents[0].sync().await.must();
     let joining = agents[1..].iter().map(|agent| Joining { device: agent.certificate_id().unwrap(), terms: Terms::Full }).collect();
@@ -140,9 +136,7 @@ async fn processes_that_die_among_many_agents_take_no_act_with_them_on_postgres_
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("note.txt"), "seen by many").unwrap();
     let exhibit = agents[0].add_exhibit(exhibit(case, &folder, "note"), |_| {}).await.must().exhibit;
-    let before = agents[0].cases_at_server().await.must().cases[0].epoch;
-
-    let crowd = Arc::new(Crowd {
+    let crowd = Crowd {
         world,
         case,
         exhibit,
@@ -152,12 +146,55 @@ async fn processes_that_die_among_many_agents_take_no_act_with_them_on_postgres_
         failed: AtomicUsize::new(0),
         stale: AtomicUsize::new(0),
         longest: AtomicU64::new(0),
-    });
+    };
+    (crowd, configs, servers, agents)
+}
+
+/// One log: every process shows the same head, whose root is that of its entries, each there once.
+fn is_one_log(servers: &[ServerProcess], key: &LogKey) {
+    let heads: Vec<_> = servers.iter().map(|server| checkpoint(server, key)).collect();
+    for (server, head) in servers.iter().zip(&heads) {
+        assert_eq!((head.size(), head.root()), (heads[0].size(), heads[0].root()));
+        let (root, distinct) = root_of_entries(server, head.size().get());
+        assert_eq!((root, distinct as u64), (head.root(), head.size().get()));
+    }
+}
+
+/// Each acknowledged act is one record. Of those whose answer died with a process some are records too, and none is there twice.
+async fn acts_stand_once(crowd: &Crowd, agents: &[Agent], openings: usize, before: u64) {
+    let case = crowd.case;
+    let (failed, commits) = (crowd.failed.load(Ordering::SeqCst), crowd.commits.load(Ordering::SeqCst));
+    agents[0].refresh(case).await.must();
+    let members = agents[0].members(case).await.must();
+    for agent in agents {
+        agent.refresh(case).await.must();
+        assert_eq!(agent.members(case).await.must(), members, "all stand in one epoch");
+        assert_eq!(agent.exhibits(case).await.must().len(), agents.len() + 1, "each exhibit once");
+    }
+    let log = agents[0].case_log(case).await.must();
+    let of_kind = |kind| log.entries.iter().filter(|entry| entry.kind == kind).count();
+    assert_eq!(of_kind(Kind::Collection), agents.len() + 1);
+    let opened = of_kind(Kind::Consultation);
+    assert!((openings..=openings + failed).contains(&opened), "{opened} records of {openings} openings and {failed} failed attempts");
+    // One commit for each epoch, and one record for each commit.
+    let epoch = agents[0].cases_at_server().await.must().cases[0].epoch;
+    assert_eq!(of_kind(Kind::MemberChange) as u64, epoch, "every epoch has one record of a commit");
+    assert!((before + commits..=before + commits + failed as u64).contains(&epoch), "epoch {epoch} after {before} and {commits} commits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_die_among_many_agents_take_no_act_with_them_on_postgres_and_ceph() {
+    let (count, rounds) = (number("CUSTODIA_CROWD_AGENTS", AGENTS), number("CUSTODIA_CROWD_ROUNDS", ROUNDS));
+    let (crowd, configs, mut servers, mut agents) = gather(count, rounds).await;
+    let crowd = Arc::new(crowd);
+    let mut auditor = crowd.world.device(0, "auditor", Role::Auditor).await;
+    let before = agents[0].cases_at_server().await.must().cases[0].epoch;
+
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let mut working = tokio::task::JoinSet::new();
     for (place, agent) in agents.drain(..).enumerate() {
         let (crowd, tell) = (Arc::clone(&crowd), tell.clone());
-        working.spawn(async move { crowd.work(agent, place, tell).await });
+        working.spawn(async move { Box::pin(crowd.work(agent, place, tell)).await });
     }
     drop(tell);
     let (mut openings, mut kills) = (0, 0);
@@ -176,45 +213,20 @@ async fn processes_that_die_among_many_agents_take_no_act_with_them_on_postgres_
     while let Some(ended) = working.join_next().await {
         agents.push(ended.unwrap());
     }
-    let (failed, stale) = (crowd.failed.load(Ordering::SeqCst), crowd.stale.load(Ordering::SeqCst));
-    let (commits, longest) = (crowd.commits.load(Ordering::SeqCst), crowd.longest.load(Ordering::SeqCst));
+    let (failed, stale, longest) = (&crowd.failed, &crowd.stale, &crowd.longest);
     #[expect(clippy::print_stdout, reason = "what was played is what one asks for by the command")]
     {
-        println!("{count} agents, {openings} openings, {commits} commits, {kills} kills");
-        println!("{failed} attempts failed, {stale} came second; the longest took {longest} ms");
+        println!("{count} agents, {openings} openings, {} commits, {kills} kills", crowd.commits.load(Ordering::SeqCst));
+        println!("{failed:?} attempts failed, {stale:?} came second; the longest took {longest:?} ms");
     }
-    assert!(kills > 0 && failed > 0, "nobody noticed that {kills} processes died");
+    assert!(kills > 0 && failed.load(Ordering::SeqCst) > 0, "nobody noticed that {kills} processes died");
 
-    // One log: every process shows the same head, whose root is that of its entries, each there once.
-    let heads: Vec<_> = servers.iter().map(|server| checkpoint(server, &key)).collect();
-    for (server, head) in servers.iter().zip(&heads) {
-        assert_eq!((head.size(), head.root()), (heads[0].size(), heads[0].root()));
-        let (root, distinct) = root_of_entries(server, head.size().get());
-        assert_eq!((root, distinct as u64), (head.root(), head.size().get()));
-    }
+    is_one_log(&servers, &crowd.world.info.log_key.parse().unwrap());
     let address = servers[0].address();
     for agent in agents.iter_mut().chain([&mut auditor]) {
         agent.bind(&address, &crowd.world.info).await.must();
     }
-    // Each acknowledged act is one record. Of those whose answer died with a process some are records too, and none is there twice.
-    let members = {
-        agents[0].refresh(case).await.must();
-        agents[0].members(case).await.must()
-    };
-    for agent in &agents {
-        agent.refresh(case).await.must();
-        assert_eq!(agent.members(case).await.must(), members, "all stand in one epoch");
-        assert_eq!(agent.exhibits(case).await.must().len(), count + 1, "each exhibit once");
-    }
-    let log = agents[0].case_log(case).await.must();
-    let of_kind = |kind| log.entries.iter().filter(|entry| entry.kind == kind).count();
-    assert_eq!(of_kind(Kind::Collection), count + 1);
-    let opened = of_kind(Kind::Consultation);
-    assert!((openings..=openings + failed).contains(&opened), "{opened} records of {openings} openings and {failed} failed attempts");
-    // One commit for each epoch, and one record for each commit.
-    let epoch = agents[0].cases_at_server().await.must().cases[0].epoch;
-    assert_eq!(of_kind(Kind::MemberChange) as u64, epoch, "every epoch has one record of a commit");
-    assert!((before + commits..=before + commits + failed as u64).contains(&epoch), "epoch {epoch} after {before} and {commits} commits");
+    acts_stand_once(&crowd, &agents, openings, before).await;
     // The whole log replays: one history, every chain linear, every commit's epoch after the one before.
     let report = auditor.audit(Purpose::LawfulnessCheck, &statement(), |_| {}).await.must();
     let wrong: Vec<_> = report.failed().collect();
