@@ -35,6 +35,9 @@ def remotes(peers, gateway):
     config.write_text(
         f"[s3]\ntype = s3\nprovider = Ceph\nenv_auth = false\naccess_key_id = {gateway.id}\nsecret_access_key = {gateway.secret}\nendpoint = {gateway.url}\n"
         f"[crypt]\ntype = crypt\nremote = s3:{gateway.bucket}/rclone-crypt\npassword = {obscured}\n")
+    # What the caller's AWS clients are told is not for a store on loopback: rclone refuses to start with another bundle of roots.
+    for name in ["AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_ENDPOINT_URL"]:
+        os.environ.pop(name, None)
     peers.env |= {"RCLONE_CONFIG": str(config), "AWS_ACCESS_KEY_ID": gateway.id, "AWS_SECRET_ACCESS_KEY": gateway.secret}
 
 
