@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod exhibits;
 pub(crate) mod log;
 pub(crate) mod place;
+pub(crate) mod records;
 pub(crate) mod recoveries;
 pub(crate) mod refusals;
 mod sql;

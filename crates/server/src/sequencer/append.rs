@@ -13,7 +13,8 @@ use super::known::Known;
 use crate::error::Refusal;
 use crate::keys;
 use crate::registry::Mirror;
-use crate::store::log::{self, IntentKey, NewRecord};
+use crate::store::log::IntentKey;
+use crate::store::records::{self, NewRecord};
 use crate::store::{Conn, StoreError, refusals};
 use crate::vault::Vault;
 
@@ -54,7 +55,7 @@ impl Growing {
 
     /// Writes the records that are not written yet.
     pub async fn write(&mut self, conn: &mut Conn) -> Result<(), StoreError> {
-        log::insert_records(conn, &self.records[self.written..]).await?;
+        records::insert_records(conn, &self.records[self.written..]).await?;
         self.written = self.records.len();
         Ok(())
     }

@@ -330,7 +330,7 @@ pub(super) async fn scene() -> (Scene, BTreeMap<&'static str, TestDevice>) {
 
 /// Ana removes a member; the ring is renewed.
 async fn remove(scene: &mut Scene, ana: &TestDevice, gone: &TestDevice) {
-    let context = context(&scene.world, ana, 2).await;
+    let context = context(&scene.world, ana, CASE, 2).await;
     let mut group = CaseGroup::load(&ana.mls, GroupId::first(CASE)).unwrap().unwrap();
     let leaf = group.members().unwrap().into_iter().find(|leaf| leaf.certificate == gone.certificate).unwrap().index;
     let changes = custodia_mls::Changes { add: Vec::new(), remove: vec![leaf] };

@@ -287,7 +287,7 @@ fn delivered_by(world: &mut World, device: &TestDevice, request: &ChangeMembers,
 
 /// A commit of a device that puts another certificate into its leaf.
 async fn commit_as(world: &World, device: &TestDevice, certificate: &[u8]) -> Vec<u8> {
-    let context = context(world, device, 1).await;
+    let context = context(world, device, CASE, 1).await;
     let posing = Device { certificate: certificate.to_vec(), signer: DeviceSigner::new(device.key.clone()) };
     let mut group = CaseGroup::load(&device.mls, GroupId::first(CASE)).unwrap().unwrap();
     let commit = group.prepare_commit(&device.mls, &posing, custodia_mls::Changes::default(), &context).unwrap().commit;

@@ -14,6 +14,7 @@ use custodia_core::group::context::{CommitContext, RingVersion, ring_commitment}
 use custodia_core::group::facts::GroupId;
 use custodia_core::group::rules::MAX_CONTEXT_LAG_MILLIS;
 use custodia_core::identity::Role;
+use custodia_core::ids::CaseId;
 use custodia_mls::{BuiltKeyPackage, CaseGroup, KeyPackageUse, StagedJoin, VerifiedKeyPackage};
 
 use super::offices::DIICOT;
@@ -22,7 +23,7 @@ use crate::backends::Pair;
 use crate::clock::Clock as _;
 use crate::on_both_pairs;
 
-pub async fn context(world: &World, device: &TestDevice, ring: u8) -> CommitContext {
+pub async fn context(world: &World, device: &TestDevice, case: CaseId, ring: u8) -> CommitContext {
     let seen = world.seen().await;
     let page: RecordsPage = world.get(device, "/v1/registry/records?from=0").await.json();
     let last = page.records.last().unwrap().open().unwrap();
@@ -33,7 +34,7 @@ pub async fn context(world: &World, device: &TestDevice, ring: u8) -> CommitCont
         registry_sequence: last.case.unwrap().seq.0,
         registry_commitment: last.commitment.0,
         ring_version: version,
-        ring_commitment: ring_commitment(CASE, version, &ring_key(ring)),
+        ring_commitment: ring_commitment(case, version, &ring_key(ring)),
     }
 }
 
@@ -72,7 +73,7 @@ pub fn unreported(device: &TestDevice) -> GroupSucceed {
 
 /// A commit of `device` that adds those whose key packages are given, on full terms while the ring stays, else on none.
 pub async fn change(world: &mut World, device: &TestDevice, ring: u8, joining: &[(&TestDevice, Vec<u8>)], terms: Terms) -> ChangeMembers {
-    let context = context(world, device, ring).await;
+    let context = context(world, device, CASE, ring).await;
     let mut group = CaseGroup::load(&device.mls, GroupId::first(CASE)).unwrap().unwrap();
     let epoch = group.epoch().0;
     let add = joining.iter().map(|(_, package)| VerifiedKeyPackage::parse(package, world.clock.now()).unwrap()).collect();

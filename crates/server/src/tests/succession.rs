@@ -25,7 +25,7 @@ fn digest(bytes: &[u8]) -> Sha256Digest {
 
 /// Makes a commit of a device and enters it; gives its digest.
 async fn commit(world: &mut World, device: &TestDevice, case: CaseId, joining: &[(&TestDevice, Vec<u8>)]) -> Sha256Digest {
-    let context = context(world, device, 1).await;
+    let context = context(world, device, case, 1).await;
     let mut group = CaseGroup::load(&device.mls, GroupId::first(case)).unwrap().unwrap();
     let add = joining.iter().map(|(_, package)| VerifiedKeyPackage::parse(package, world.clock.now()).unwrap()).collect();
     let changes = custodia_mls::Changes { add, remove: Vec::new() };
@@ -79,7 +79,7 @@ pub(super) async fn good(world: &mut World, founder: &TestDevice, case: CaseId, 
     world.post(reporter, &format!("/v1/cases/{case}/acts"), &Act { intent }).await.json::<Acknowledged>();
 
     let next = GroupId { case, generation: 1 };
-    let context = context(world, founder, 2).await;
+    let context = context(world, founder, case, 2).await;
     let mls = MlsState::new();
     let founded = CaseGroup::found(&mls, &founder.mls_device(), next, world.clock.seconds()).unwrap();
     let mut new = founded.group;

@@ -133,8 +133,8 @@ impl Vault {
     /// A page of the registry's chain.
     pub async fn registry_records(&self, from: u64) -> Result<RecordsPage, Refusal> {
         let mut conn = self.store.read().await?;
-        let records = log::case_records(&mut conn, CaseId::REGISTRY, from, MAX_PAGE_RECORDS).await?;
         let head = log::case_head(&mut conn, CaseId::REGISTRY).await?;
+        let records = log::case_records(&mut conn, CaseId::REGISTRY, from, MAX_PAGE_RECORDS).await?;
         page(&mut conn, records, head.map(|head| (CaseId::REGISTRY, None, head.seq.0))).await
     }
 
@@ -143,15 +143,15 @@ impl Vault {
         let mut conn = self.store.read().await?;
         self.require_reader(&mut conn, caller, case).await?;
         let Some(exhibit) = exhibit else {
-            let records = log::case_records(&mut conn, case, from, MAX_PAGE_RECORDS).await?;
             let head = log::case_head(&mut conn, case).await?;
+            let records = log::case_records(&mut conn, case, from, MAX_PAGE_RECORDS).await?;
             return page(&mut conn, records, head.map(|head| (case, None, head.seq.0))).await;
         };
         if exhibits::exhibit(&mut conn, exhibit).await?.is_none_or(|found| found.case != case) {
             return Err(Refusal::NotFound("exhibit"));
         }
-        let records = log::exhibit_records(&mut conn, exhibit, from, MAX_PAGE_RECORDS).await?;
         let head = log::exhibit_head(&mut conn, exhibit).await?;
+        let records = log::exhibit_records(&mut conn, exhibit, from, MAX_PAGE_RECORDS).await?;
         page(&mut conn, records, head.map(|head| (case, Some(exhibit), head.seq.0))).await
     }
 
@@ -262,7 +262,8 @@ impl Vault {
     }
 }
 
-/// A page, with the receipt of the chain's last record.
+/// A page, with the receipt of the chain's last record. The head is read before the records: one that is newer than an empty page would look like a
+/// record held back.
 async fn page(conn: &mut Conn, records: Vec<StoredRecord>, head: Option<(CaseId, Option<ExhibitId>, u64)>) -> Result<RecordsPage, Refusal> {
     let last = match head {
         None => None,
