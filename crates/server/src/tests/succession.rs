@@ -139,7 +139,7 @@ async fn a_successor_group_takes_the_place_of_the_one_before_with_its_own_bytes_
     assert_eq!((at(&world, &reporter, case).await, at(&world, &author, case).await), (Some((1, 1, 2)), None));
     let welcomes: Welcomes = world.get(&reporter, "/v1/welcomes").await.json();
     let waits: Vec<_> = welcomes.welcomes.iter().filter(|row| row.case == case).map(|row| (row.generation, row.epoch)).collect();
-    assert_eq!(waits, [(0, 1), (1, 1)], "the one before the bad commit is kept: by it a device learns the ring keys up to there");
+    assert_eq!(waits, [(1, 1)], "it has acted in the group that ended: the Welcome to that one is used");
     let earlier: Changes = world.get(&ana, &format!("/v1/cases/{case}/changes?from=0&generation=0")).await.json();
     let current: Changes = world.get(&ana, &format!("/v1/cases/{case}/changes")).await.json();
     assert_eq!((earlier.changes.len(), current.changes.len(), current.generation, current.epoch), (2, 1, 1, 1));
