@@ -140,12 +140,16 @@ atexit.register(lambda: TALLY.write_text(json.dumps(tally)))
 # What stands in the vault, as examples of the document and in the place of what is made up.
 
 
+# A checkpoint is text.
+TEXT = "/v1/log/cosignatures"
+
+
 def content_type(one):
-    return "application/octet-stream" if one["method"] == "PUT" else "application/json"
+    return "application/octet-stream" if one["method"] == "PUT" else "text/plain" if one["route"] == TEXT else "application/json"
 
 
 def body_of(one):
-    if one["method"] == "PUT":
+    if one["method"] == "PUT" or one["route"] == TEXT:
         return one["body"]
     body = json.loads(one["body"])
     if MODE == "stranger" and "intent" in body and one["route"] != "/v1/registry":
@@ -180,7 +184,7 @@ def before_load_schema(context, raw_schema):
 PAYLOADS = [
     (good["route"], json.loads(unb64url(body["intent"].split(".")[1])))
     for good in GOOD.values()
-    if good["method"] == "POST" and good["route"] != "/v1/registry" and "intent" in (body := json.loads(good["body"]))
+    if good["method"] == "POST" and good["route"] not in ("/v1/registry", TEXT) and "intent" in (body := json.loads(good["body"]))
 ]
 
 ODD = st.one_of(st.none(), st.booleans(), st.integers(-1, 2**64), st.text(max_size=40), st.just({}), st.just([]), st.lists(st.just({}), max_size=2))

@@ -66,6 +66,25 @@ body! {
 }
 
 body! {
+    /// `GET /v1/log/kept?at_least=SIZE` or `?at_most=SIZE`, with `&with=stamp` or `&with=cosignature` if one of the two is asked for, public:
+    /// a checkpoint that is kept for ever, because it was cosigned or stamped.
+    Kept {
+        /// The checkpoint's note, with every cosignature that the server has for it.
+        checkpoint: String,
+        /// `TimeStampResp` (RFC 3161), DER, each over the note as the log signed it.
+        stamps: Vec<Base64>,
+    }
+}
+
+body! {
+    /// Answer to `POST /v1/log/cosignatures`, public, whose body is a checkpoint of this log with cosignatures, as text.
+    CosignaturesKept {
+        /// How many of them are by keys of the server's policy and stand now; those of others are passed over.
+        kept: u64,
+    }
+}
+
+body! {
     /// `POST /v1/log/read`: the intent `log.read` that must stand before the records are given out. Then
     /// `GET /v1/log/records?from=INDEX` for auditors, in index order, answers [`LogPage`].
     ReadLog {

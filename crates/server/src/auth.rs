@@ -199,15 +199,22 @@ fn shared(request: &HttpRequest) -> Result<web::Data<Shared>, Refusal> {
 
 /// Logs what was refused before anything could be entered, unless the address has had too much of that.
 fn refused<'a>(shared: &'a Shared, request: &HttpRequest) -> impl Fn(Refusal) -> Refusal + use<'a> {
-    let (method, path) = (request.method().clone(), request.match_pattern().unwrap_or_default());
+    let request = request.clone();
+    move |refusal| count_stranger(shared, &request, &refusal).err().unwrap_or(refusal)
+}
+
+/// Logs a request of which nobody knows who sent it and that came to nothing.
+///
+/// # Errors
+/// [`Refusal::TooMany`] if the address had too much of that; then it is not logged.
+pub(crate) fn count_stranger(shared: &Shared, request: &HttpRequest, reason: &dyn std::fmt::Display) -> Result<(), Refusal> {
     let address = request.peer_addr().map(|address| address.ip());
-    move |refusal| {
-        if !address.is_none_or(|address| shared.strangers.count(address)) {
-            return Refusal::TooMany("this address had too many requests refused within the minute");
-        }
-        tracing::info!(http.method = %method, http.route = path, reason = %refusal, "a request was refused before it was read");
-        refusal
+    if !address.is_none_or(|address| shared.strangers.count(address)) {
+        return Err(Refusal::TooMany("this address had too many requests refused within the minute"));
     }
+    let path = request.match_pattern().unwrap_or_default();
+    tracing::info!(http.method = %request.method(), http.route = path, %reason, "a request of nobody known was refused, or brought nothing");
+    Ok(())
 }
 
 impl FromRequest for Caller {

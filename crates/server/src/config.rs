@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 use custodia_core::digest::Sha256Digest;
 use custodia_core::log::checkpoint::Origin;
 
+mod witnesses;
+
+pub use witnesses::{StampAuthority, StampsConfig, WitnessesConfig};
+
 /// How a server is set up. Paths are as written in the file; a relative one counts from the working folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +38,12 @@ pub struct ServerConfig {
     /// TLS; without it plain HTTP, which is for loopback alone.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// Who cosigns the log's heads; without it nobody is asked, and no cosignature is taken.
+    #[serde(default)]
+    pub witnesses: Option<WitnessesConfig>,
+    /// Who stamps them.
+    #[serde(default)]
+    pub stamps: Option<StampsConfig>,
 }
 
 /// Where state lies.
@@ -147,6 +157,14 @@ pub struct Problem {
     pub next: String,
 }
 
+impl Problem {
+    /// What is wrong with the witnesses' policy.
+    pub(crate) fn of_policy(message: String) -> Self {
+        let next = "Name a C2SP tlog-policy file; docs/WITNESSES.md shows one.".to_owned();
+        Self { line: None, key: "witnesses.policy".to_owned(), message, next }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
@@ -219,6 +237,10 @@ impl ServerConfig {
         if !(1..=256).contains(&self.limits.workers) {
             report("limits.workers", format!("{} is out of range", self.limits.workers), "Write a number from 1 to 256.");
         }
+        let faults = [self.witnesses.as_ref().map(WitnessesConfig::faults), self.stamps.as_ref().map(StampsConfig::faults)];
+        for (key, message, next) in faults.into_iter().flatten().flatten() {
+            report(key, message, next);
+        }
         if self.tls.is_none() && !self.listen.ip().is_loopback() {
             let message = format!("without TLS, {} would take requests in the clear", self.listen);
             report("listen", message, "Listen on 127.0.0.1, or configure [tls].");
@@ -254,6 +276,11 @@ impl ServerConfig {
             && let Err(error) = std::fs::File::open(path)
         {
             report("store.s3.credentials", format!("{}: {error}", path.display()), "Check the path and its permissions.");
+        }
+        if let Some(witnesses) = &self.witnesses
+            && let Err(message) = witnesses.read_policy(None)
+        {
+            problems.push(Problem { line: line_of(text, "witnesses.policy"), ..Problem::of_policy(message) });
         }
         problems
     }

@@ -76,6 +76,8 @@ routes! {
     get "/checkpoint" => log::checkpoint,
     get "/tile/{path:.*}" => log::tile,
     get "/v1/log/consistency" => log::consistency,
+    get "/v1/log/kept" => log::kept,
+    post "/v1/log/cosignatures" => log::cosignatures,
     get "/v1/log/records" => log::records,
     post "/v1/log/read" => log::read,
     post "/v1/registry" => log::registry,

@@ -60,6 +60,12 @@ impl Running {
         self.wait().await
     }
 
+    /// Its database, to be written past the server.
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &Store {
+        &self.vault.store
+    }
+
     /// Takes the turn of an idle server now.
     #[cfg(test)]
     pub(crate) async fn idle_turn(&self) {

@@ -7,6 +7,7 @@ pub(crate) mod cases;
 pub(crate) mod devices;
 pub(crate) mod doctor;
 pub(crate) mod exhibits;
+pub(crate) mod kept;
 pub(crate) mod log;
 pub(crate) mod place;
 pub(crate) mod records;
@@ -149,11 +150,13 @@ fn migrator(backend: Backend) -> Migrator {
             ("vault", include_str!("../../../migrations/sqlite/0001_vault.sql")),
             ("recoveries", include_str!("../../../migrations/sqlite/0002_recoveries.sql")),
             ("successors", include_str!("../../../migrations/sqlite/0003_successors.sql")),
+            ("kept checkpoints", include_str!("../../../migrations/sqlite/0004_kept_checkpoints.sql")),
         ],
         Backend::Postgres => [
             ("vault", include_str!("../../../migrations/postgres/0001_vault.sql")),
             ("recoveries", include_str!("../../../migrations/postgres/0002_recoveries.sql")),
             ("successors", include_str!("../../../migrations/postgres/0003_successors.sql")),
+            ("kept checkpoints", include_str!("../../../migrations/postgres/0004_kept_checkpoints.sql")),
         ],
     };
     let migration = |(number, (name, text)): (i64, (&'static str, &'static str))| {

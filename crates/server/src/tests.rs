@@ -7,6 +7,7 @@ mod clock;
 mod contract;
 mod evidence;
 mod faults;
+mod kept;
 mod log;
 mod offices;
 mod recovery;

@@ -1,6 +1,7 @@
 //! The engine under the HTTP handlers: everything that they call, and nothing that knows HTTP.
 
 mod evidence;
+mod keeping;
 mod memory;
 mod reading;
 
@@ -15,6 +16,7 @@ use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::TrustPin;
 use custodia_core::ids::CaseId;
 use custodia_core::log::checkpoint::LogSigner;
+use custodia_core::log::policy::Policy;
 use custodia_core::time::LogTime;
 use tokio::sync::Mutex;
 
@@ -24,7 +26,7 @@ pub(crate) use reading::{Shown, receipt_of};
 
 use crate::auth::Caller;
 use crate::clock::Clock;
-use crate::config::{LimitsConfig, ServerConfig};
+use crate::config::{LimitsConfig, Problem, ServerConfig};
 use crate::error::{Refusal, StartError};
 use crate::head_file::HeadFile;
 use crate::keys::{self, Keks};
@@ -52,6 +54,8 @@ pub(crate) struct Vault {
     /// Memory for objects that are being taken in, and given out.
     pub uploads: Memory,
     pub downloads: Memory,
+    /// Whose cosignatures are kept.
+    pub policy: Option<Policy>,
     trust_pin: Sha256Digest,
     sequencer: Sequencer,
 }
@@ -73,6 +77,9 @@ impl Vault {
         {
             tracing::error!(%error, "what cut-off uploads left in the object store could not be taken away");
         }
+        let own = signer.log_key();
+        let policy = config.witnesses.as_ref().map(|witnesses| witnesses.read_policy(Some(&own)));
+        let policy = policy.transpose().map_err(|message| StartError::Config(vec![Problem::of_policy(message)]))?;
         let (sequencer, waiting) = Sequencer::new();
         let vault = Arc::new(Self {
             store,
@@ -89,6 +96,7 @@ impl Vault {
             known: Arc::default(),
             uploads: Memory::new(config.limits.upload_mib),
             downloads: Memory::new(config.limits.download_mib),
+            policy,
             trust_pin: config.trust_pin,
             sequencer,
         });

@@ -5,12 +5,14 @@ use custodia_api::messages::{Acknowledged, ReadLog, RegistryAct};
 use custodia_core::custody::intent::UnverifiedIntent;
 use custodia_core::custody::kind::Kind;
 use custodia_core::jws::MAX_JWS_BYTES;
+use custodia_core::log::note::MAX_NOTE_BYTES;
 use custodia_core::log::tile::{FULL_WIDTH, Tile};
 
 use super::{From, Shared, json};
-use crate::auth::{ActOf, Caller, read_body_into};
+use crate::auth::{ActOf, Caller, count_stranger, read_body_into};
 use crate::error::Refusal;
 use crate::sequencer::{Act, Attachment};
+use crate::store::kept::{Bound, With};
 use crate::vault::Vault;
 
 pub(super) async fn server(shared: web::Data<Shared>) -> HttpResponse {
@@ -44,6 +46,43 @@ pub(super) struct Sizes {
 
 pub(super) async fn consistency(shared: web::Data<Shared>, sizes: web::Query<Sizes>) -> Result<HttpResponse, Refusal> {
     Ok(json(&shared.vault.consistency(sizes.from, sizes.to).await?))
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    at_least: Option<u64>,
+    at_most: Option<u64>,
+    with: Option<With>,
+}
+
+pub(super) async fn kept(shared: web::Data<Shared>, wanted: web::Query<Wanted>) -> Result<HttpResponse, Refusal> {
+    let bound = match (wanted.at_least, wanted.at_most) {
+        (Some(size), None) => Bound::AtLeast(size),
+        (None, Some(size)) => Bound::AtMost(size),
+        _ => return Err(Refusal::Malformed("the query names at_least or at_most, one of the two".to_owned())),
+    };
+    Ok(json(&shared.vault.kept(bound, wanted.with).await?))
+}
+
+pub(super) async fn cosignatures(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+    let kept = async {
+        let note = read_body_into(&request, payload.into_inner(), MAX_NOTE_BYTES, "the body", Vec::new()).await?;
+        shared.vault.keep_cosignatures(&note).await
+    };
+    let kept = kept.await;
+    // Nobody signs the request: what brings nothing is bounded by its address.
+    match kept {
+        Ok(kept) if kept.kept > 0 => Ok(json(&kept)),
+        Ok(kept) => {
+            count_stranger(&shared, &request, &"it brings nothing that is kept")?;
+            Ok(json(&kept))
+        }
+        Err(refusal) => {
+            count_stranger(&shared, &request, &refusal)?;
+            Err(refusal)
+        }
+    }
 }
 
 pub(super) async fn registry(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refusal> {

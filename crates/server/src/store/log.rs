@@ -78,6 +78,12 @@ pub(crate) async fn checkpoint_including(conn: &mut Conn, index: u64) -> Result<
     row.map(sized_note).transpose()
 }
 
+/// The checkpoint of exactly that size, if the log signed one.
+pub(crate) async fn checkpoint_of(conn: &mut Conn, size: TreeSize) -> Result<Option<String>, StoreError> {
+    let row = sql("SELECT note FROM checkpoints WHERE size = $1").number(size.get()).row(conn).await?;
+    row.map(|mut row| row.text()).transpose()
+}
+
 /// The last checkpoint.
 pub(crate) async fn last_checkpoint(conn: &mut Conn) -> Result<Option<(TreeSize, String)>, StoreError> {
     let row = sql("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1").row(conn).await?;

@@ -141,7 +141,11 @@ impl Scene {
             .replace("{exhibit}", &exhibit.to_string())
             .replace("{name}", &name.to_string())
             .replace("{path}", "0/000.p/1");
-        let query = if path == "/v1/log/consistency" { "?from=1&to=2" } else { "" };
+        let query = match (method, path) {
+            (_, "/v1/log/consistency") => "?from=1&to=2",
+            (_, "/v1/log/kept") => "?at_least=1",
+            _ => "",
+        };
         let body = match (method, path) {
             ("get", _) => Vec::new(),
             ("put", _) => {
@@ -149,6 +153,7 @@ impl Scene {
                 let target = target.replace(&exhibit.to_string(), &fresh.to_string());
                 return self.world.request(device, "PUT", &target, OBJECT.to_vec());
             }
+            ("post", "/v1/log/cosignatures") => self.world.cosigned().await.into_bytes(),
             ("post", "/v1/log/read") => {
                 let intent = self.intent(device, case, None, Body::LogRead(LogRead { from: 0, to: 1 }));
                 json(&ReadLog { intent })
@@ -322,6 +327,9 @@ pub(super) async fn scene() -> (Scene, BTreeMap<&'static str, TestDevice>) {
     let page: RecordsPage = scene.world.get(ana, &format!("{path}/records")).await.json();
     let last = page.records.last().unwrap().open().unwrap();
     scene.place.chain = ChainSeen { seq: last.exhibit.unwrap().unwrap().seq.0, commitment: last.commitment.0 };
+
+    let cosigned = scene.world.cosigned().await;
+    assert_eq!(scene.world.bring("/v1/log/cosignatures", cosigned.as_bytes()).await.status, 200);
 
     remove(&mut scene, ana, removed).await;
     scene.follow(recovery).await;

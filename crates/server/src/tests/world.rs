@@ -19,6 +19,7 @@ use custodia_core::group::facts::GroupId;
 use custodia_core::identity::{RevocationReason, Role};
 use custodia_core::ids::{CaseId, IntentId};
 use custodia_core::log::checkpoint::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
+use custodia_core::log::cosignature::{CosignatureTime, Cosigner};
 use custodia_core::log::merkle::{LeafIndex, NodeHash, RootHash, leaf_hash};
 use custodia_core::log::proof::InclusionProof;
 use custodia_core::secret::Secret32;
@@ -30,7 +31,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::offices::{self, DIICOT, INSPECTION, TestOffice, key};
 use crate::backends::{Pair, Stores};
 use crate::clock::Clock;
-use crate::config::{DataConfig, KekConfig, LimitsConfig, ServerConfig, StoreConfig};
+use crate::config::{DataConfig, KekConfig, LimitsConfig, ServerConfig, StoreConfig, WitnessesConfig};
 use crate::server::{Running, Server};
 
 /// A clock that stands still until a test moves it.
@@ -152,7 +153,10 @@ impl World {
             kek: KekConfig { folders: vec![at("kek-a"), at("kek-b")] },
             limits,
             tls: None,
+            witnesses: Some(WitnessesConfig { policy: at("policy"), every_seconds: 3600, timeout_seconds: 10, tls_authorities: None }),
+            stamps: None,
         };
+        std::fs::write(at("policy"), format!("witness w1 {}\nquorum w1\n", witness(1).cosigner_key())).unwrap();
         let log_key = Server::init(&config).await.unwrap();
         let clock = Arc::new(TestClock(AtomicU64::new(born * 1000)));
         let mut world = Self { _folder: folder, stores, config, clock, log_key, running: None, born, intents: 0 };
@@ -244,9 +248,7 @@ impl World {
     }
 
     pub async fn post_registry(&self, intent: &str) -> Answer {
-        let body = serde_json::to_vec(&RegistryAct { intent: intent.to_owned() }).unwrap();
-        let headers = vec![("host".to_owned(), self.addr().to_string()), ("content-length".to_owned(), body.len().to_string())];
-        self.send(&Request { method: "POST", path: "/v1/registry".to_owned(), headers, body }).await
+        self.bring("/v1/registry", &serde_json::to_vec(&RegistryAct { intent: intent.to_owned() }).unwrap()).await
     }
 
     /// Brings in the pinned trust list.
@@ -343,6 +345,19 @@ impl World {
         SignedCheckpoint::parse(&answer.body).unwrap().verify(&self.log_key).unwrap()
     }
 
+    /// The last checkpoint with the cosignature of the policy's witness.
+    pub async fn cosigned(&self) -> String {
+        let checkpoint = self.checkpoint().await;
+        let time = CosignatureTime::from_seconds(self.clock.seconds()).unwrap();
+        checkpoint.with_signature(witness(1).cosign(&checkpoint, time).line()).unwrap().note().as_str().to_owned()
+    }
+
+    /// Brings a text to a path, signed by nobody.
+    pub async fn bring(&self, path: &str, body: &[u8]) -> Answer {
+        let headers = vec![("host".to_owned(), self.addr().to_string()), ("content-length".to_owned(), body.len().to_string())];
+        self.send(&Request { method: "POST", path: path.to_owned(), headers, body: body.to_vec() }).await
+    }
+
     pub async fn seen(&self) -> Seen {
         let checkpoint = self.checkpoint().await;
         Seen { size: checkpoint.size().get(), root: Sha256Digest::from_bytes(*checkpoint.root().as_bytes()) }
@@ -358,6 +373,11 @@ impl World {
         checkpoint.includes(LeafIndex::new(receipt.record.index).unwrap(), leaf_hash(&opened.commitment.entry()), &proof).unwrap();
         opened.commitment
     }
+}
+
+/// A witness's key.
+pub fn witness(number: u8) -> Cosigner {
+    Cosigner::new(format!("witness.example/w{number}").parse().unwrap(), SigningKey::from_bytes(&[0x70 + number; 32])).unwrap()
 }
 
 pub fn ring_key(version: u8) -> Secret32 {

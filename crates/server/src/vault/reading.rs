@@ -23,7 +23,7 @@ use crate::error::Refusal;
 use crate::store::log::{self, StoredRecord};
 use crate::store::place::Place;
 use crate::store::tree::Nodes;
-use crate::store::{Conn, StoreError, cases, exhibits};
+use crate::store::{Conn, StoreError, cases, exhibits, kept};
 
 /// Which parts of a record are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +91,11 @@ pub(crate) fn receipt_of(
 }
 
 impl Vault {
-    /// The last checkpoint's note.
+    /// The last checkpoint's note, with the cosignatures that came in for it.
     pub async fn checkpoint(&self) -> Result<String, Refusal> {
         let mut conn = self.store.read().await?;
-        let (_, note) = log::last_checkpoint(&mut conn).await?.ok_or(Refusal::Internal("the log was never begun"))?;
-        Ok(note)
+        let (size, note) = log::last_checkpoint(&mut conn).await?.ok_or(Refusal::Internal("the log was never begun"))?;
+        Ok(note + &kept::cosignature_lines(&mut conn, size).await?.concat())
     }
 
     /// A tile, if the log has all of it.
