@@ -6,6 +6,7 @@ import { primitives, sha256 } from "./primitives.js";
 
 const HEADER_BYTES = 56;
 const SALT_BYTES = 24;
+const KEY_BYTES = 32;
 const CHUNK_BYTES = 16 * 1024;
 const TAG_BYTES = 16;
 const MAX_REASON_BYTES = 16 * 1024;
@@ -30,6 +31,7 @@ export function isSealedTextLength(length: number): boolean {
 
 /** Opens a whole message; the commitment is compared before any chunk is opened. */
 export async function openMessage(key: Uint8Array, context: Uint8Array, message: Uint8Array): Promise<Uint8Array> {
+  if (key.length !== KEY_BYTES) throw new Refusal("the key has not 32 bytes");
   if (plaintextLength(message.length) === null) throw new Refusal("the sealed message is malformed: no message has this length");
   const salt = message.subarray(0, SALT_BYTES);
   // HKDF-Expand (RFC 5869 §2.3) for 76 bytes, which are two blocks of SHA-512.

@@ -4,7 +4,7 @@ import { isBlank, isDigest, Refusal, toHex } from "./bytes.js";
 import { checkKeyName, parseVkey, type VerifierKey } from "./note.js";
 import { parsePolicy, type Policy } from "./policy.js";
 import { sha256 } from "./primitives.js";
-import { parsePem, parseTsaRoot, type TsaCertificate } from "./tsa-certificate.js";
+import { parsePem, parseTsaCertificate, type TsaCertificate } from "./tsa-certificate.js";
 import { parseToml } from "./toml.js";
 
 export interface Trust {
@@ -53,7 +53,7 @@ export function parseTrust(text: string): Trust {
   const policyText = string("policy") ?? "";
   // The log's own key is pinned above, so a policy that names only cosigners is complete.
   const policy = isBlank(policyText) ? null : by("policy", () => parsePolicy(`log ${log.text}\n${policyText}`));
-  const tsaRoots = by("tsa_roots", () => parsePem(string("tsa_roots") ?? "").map(parseTsaRoot));
+  const tsaRoots = by("tsa_roots", () => parsePem(string("tsa_roots") ?? "").map(parseTsaCertificate));
   const stamps = string("stamps") ?? "shown";
   if (stamps !== "shown" && stamps !== "demanded") throw wrong("stamps", 'it is neither "shown" nor "demanded"');
   const window = values.get("stamp_window_seconds");

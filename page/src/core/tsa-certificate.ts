@@ -1,7 +1,7 @@
 // Certificates of time-stamping authorities (RFC 5280), and the path from the one that signed to a pinned root. Source: docs/spec/witnesses.md §3.
 
-import { equal, fromBase64, Refusal, toHex, utf8 } from "./bytes.js";
-import { boolean, DerReader, inside, integer, oid, single, smallInteger, TAG, time, type Element } from "./der.js";
+import { concat, equal, fromBase64, Refusal, toHex, utf8 } from "./bytes.js";
+import { boolean, inside, integer, oid, single, smallInteger, TAG, time, type Element } from "./der.js";
 import { isUsableKey } from "./ed25519.js";
 import { primitives, type HashName, type SignatureScheme } from "./primitives.js";
 
@@ -62,7 +62,7 @@ interface PublicKey {
   kind: "rsa" | "P-256" | "P-384" | "ed25519";
   /** The key's own bytes. */
   key: Uint8Array;
-  /** The SubjectPublicKeyInfo. */
+  /** The SubjectPublicKeyInfo, with the parameters that every library takes. */
   spki: Uint8Array;
 }
 
@@ -142,7 +142,8 @@ function readKey(element: Element): PublicKey | null {
   const algorithm = readAlgorithm(parts.next());
   const key = wholeBytes(parts.next());
   parts.end("a key");
-  const spki = element.whole;
+  // An RSA key without parameters means the same as one with NULL, and not every library takes it.
+  const spki = algorithm.oid === RSA ? rsaInfo(key) : element.whole;
   switch (algorithm.oid) {
     case RSA: {
       const bits = isPlain(algorithm) ? modulusBits(key) : 0;
@@ -157,6 +158,17 @@ function readKey(element: Element): PublicKey | null {
     default:
       return null;
   }
+}
+
+const RSA_ALGORITHM = Uint8Array.of(0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0);
+
+function rsaInfo(key: Uint8Array): Uint8Array {
+  const bits = concat(Uint8Array.of(TAG.bitString), lengthOf(key.length + 1), Uint8Array.of(0), key);
+  return concat(Uint8Array.of(TAG.sequence), lengthOf(RSA_ALGORITHM.length + bits.length), RSA_ALGORITHM, bits);
+}
+
+function lengthOf(length: number): Uint8Array {
+  return length < 0x80 ? Uint8Array.of(length) : length < 0x100 ? Uint8Array.of(0x81, length) : Uint8Array.of(0x82, length >> 8, length & 0xff);
 }
 
 /** Bits of the modulus of an RSAPublicKey. Source: RFC 8017 A.1.1. */
@@ -267,8 +279,6 @@ export function parsePem(text: string): Uint8Array[] {
   return found;
 }
 
-export const parseTsaRoot = parseTsaCertificate;
-
 /** Whether a key made a signature over a message, in that way. */
 export async function isSignedBy(key: PublicKey, scheme: Scheme, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
   if (scheme.kind === "ed25519") {
@@ -343,9 +353,4 @@ export async function findPath(signer: TsaCertificate, others: TsaCertificate[],
   if (!reaches(() => null)) return "none";
   const good = reaches((one, between, isRoot) => authorityFault(one, millis, between) ?? (one.hasUnknownCritical && !isRoot ? UNKNOWN_CRITICAL : null));
   return good ? "good" : { fault: fault ?? "no path to a root keeps to the rules" };
-}
-
-/** Reads elements that follow each other. */
-export function elementsOf(bytes: Uint8Array): DerReader {
-  return new DerReader(bytes);
 }

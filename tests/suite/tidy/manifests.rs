@@ -1,5 +1,7 @@
 //! What every `Cargo.toml`, the lock file and the clippy settings keep to.
 
+use std::collections::BTreeSet;
+
 use super::{Source, example, read, refuse, sources};
 use toml::{Table, Value};
 
@@ -45,6 +47,15 @@ fn from_git(lock: &str) -> Vec<String> {
     lock.lines().filter(|line| line.starts_with("source = \"git+")).map(str::to_owned).collect()
 }
 
+/// The packages of ours that the bench profile, by which the tests are built, does not name, and names of it that are no package's.
+fn not_built_for_tests(workspace: &str, manifests: &[Source]) -> Vec<String> {
+    let workspace: Table = workspace.parse().expect("Cargo.toml is TOML");
+    let named = workspace.get("profile").and_then(|profiles| profiles.get("bench")?.get("package")?.as_table().cloned()).unwrap_or_default();
+    let named: BTreeSet<String> = named.into_iter().map(|(name, _)| name).collect();
+    let ours = manifests.iter().filter_map(|manifest| Some(manifest.text.parse::<Table>().ok()?.get("package")?.get("name")?.as_str()?.to_owned()));
+    named.symmetric_difference(&ours.collect()).cloned().collect()
+}
+
 /// The settings of the workspace's `clippy.toml` that a crate's own lacks or changes.
 fn settings_not_repeated(workspace: &str, own: &str) -> Vec<String> {
     let workspace: Table = workspace.parse().expect("clippy.toml is TOML");
@@ -63,6 +74,14 @@ fn every_manifest_takes_lints_and_versions_from_the_workspace() {
 #[test]
 fn no_dependency_comes_from_git() {
     refuse(&from_git(&read("Cargo.lock")), "A branch can change under us: use a release of crates.io.");
+}
+
+#[test]
+fn every_package_of_ours_is_built_with_its_checks_for_the_tests() {
+    refuse(
+        &not_built_for_tests(&read("Cargo.toml"), &sources(&["crates", "tests"], "Cargo.toml")),
+        "tests/run builds by the bench profile: give the package a line in [profile.bench.package] of the root, or its checks are off.",
+    );
 }
 
 #[test]
@@ -87,7 +106,10 @@ fn a_manifest_that_goes_its_own_way_is_reported() {
 }
 
 #[test]
-fn a_git_source_and_a_changed_setting_are_reported() {
+fn a_git_source_a_package_built_without_checks_and_a_changed_setting_are_reported() {
+    let package = [example("crates/x/Cargo.toml", "[package]\nname = \"x\"\n")];
+    assert_eq!(not_built_for_tests("[profile.bench.package]\nx = { opt-level = 0 }\n", &package).len(), 0);
+    assert_eq!(not_built_for_tests("[profile.bench.package]\ny = { opt-level = 0 }\n", &package), ["x", "y"]);
     assert_eq!(from_git("name = \"x\"\nsource = \"git+https://example.org/x#0\"\n").len(), 1);
     assert_eq!(from_git("name = \"x\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n").len(), 0);
     assert_eq!(settings_not_repeated("a = 1\nb = [2]", "a = 1\nb = [2]\nc = 3").len(), 0);

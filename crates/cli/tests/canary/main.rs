@@ -39,7 +39,8 @@ fn below(stage: &Stage, folders: &[&str]) -> Vec<(String, Vec<u8>)> {
 fn strays(stage: &Stage, since: std::time::SystemTime) -> Vec<(String, Vec<u8>)> {
     const MOST: u64 = 4 << 20;
     let own = stage.at("");
-    let mut waiting = vec![Path::new("/tmp").to_owned(), Path::new("/var/tmp").to_owned()];
+    let mut waiting = vec![std::env::temp_dir(), Path::new("/tmp").to_owned(), Path::new("/var/tmp").to_owned()];
+    waiting.dedup();
     let mut found = Vec::new();
     // Others work there too, so whatever vanishes meanwhile was theirs.
     while let Some(path) = waiting.pop() {
