@@ -12,6 +12,9 @@ import type { Report } from "../core/verify.js";
 import { el, table } from "./dom.js";
 import { fill, type Language, type Messages } from "./messages/index.js";
 
+/** How dates are written; in English as in Europe. */
+const LOCALES: Record<Language, string> = { en: "en-GB", fr: "fr", de: "de", nl: "nl", ro: "ro" };
+
 export interface Shown {
   report: Report;
   fileName: string;
@@ -37,7 +40,7 @@ export class ReportView {
 
   /** A time in the reader's language, in UTC. */
   private time(millis: number): HTMLElement {
-    const form = new Intl.DateTimeFormat(this.language, { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
+    const form = new Intl.DateTimeFormat(LOCALES[this.language], { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
     return el("time", { datetime: showMillis(millis) }, `${form.format(millis)} UTC`);
   }
 
