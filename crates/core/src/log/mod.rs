@@ -12,6 +12,7 @@
 //! checkpoint   a head of the tree, signed by the log              (C2SP tlog-checkpoint)
 //! cosignature  what a witness or auditor adds, with a time        (C2SP tlog-cosignature)
 //! policy       which logs and cosigners a verifier demands        (C2SP tlog-policy)
+//! stamp        time stamps on checkpoints, under pinned roots     (RFC 3161; with the feature aws-lc-rs)
 //! proof_file   inclusion proof and checkpoint in one file         (C2SP tlog-proof)
 //! ```
 
@@ -22,6 +23,8 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod proof_file;
+#[cfg(feature = "aws-lc-rs")]
+pub mod stamp;
 pub mod tile;
 
 mod error;
