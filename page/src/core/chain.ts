@@ -62,7 +62,9 @@ export function replayRegistry(views: RecordView[], proof: Uint8Array[], checkpo
 function replayOne(at: RegistryAt, view: RecordView, walk: ChainWalk, pin: string): void {
   const opened = openRecord(view);
   const [fault] = walk.step(view.index, opened, opened.case);
-  const seq = at.indexes.push(view.index) - 1;
+  // Where an index goes back, which fails the chain, the record still stands after the one before it.
+  const before = at.indexes.at(-1) ?? 0n;
+  const seq = at.indexes.push(view.index > before ? view.index : before) - 1;
   if (fault !== undefined) throw new Refusal(fault);
   if (!opened.core) throw new Refusal("its content is not given");
   if (opened.core.refusedBy !== null) return;

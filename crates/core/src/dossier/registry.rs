@@ -67,7 +67,8 @@ fn replay_one(at: &mut RegistryAt, view: &RecordView, walk: &mut ChainWalk<CaseI
     let opened = view.open().map_err(|error| error.to_string())?;
     let faults = walk.step(view.index, &opened, opened.case);
     let seq = RegistrySeq::new(at.indexes.len() as u64);
-    at.indexes.push(view.index);
+    // Where an index goes back, which fails the chain, the record still stands after the one before it.
+    at.indexes.push(at.indexes.last().map_or(view.index, |&last| last.max(view.index)));
     if let Some(fault) = faults.first() {
         return Err(fault.to_string());
     }
