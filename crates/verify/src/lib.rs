@@ -3,6 +3,7 @@
 //! It opens no connection, writes nothing, and takes no key from the dossier. Checks: `docs/spec/dossier.md`.
 
 pub mod archive;
+pub mod arguments;
 mod bag;
 mod exhibit;
 pub mod report;

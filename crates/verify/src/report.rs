@@ -35,6 +35,11 @@ impl Report {
         }
     }
 
+    /// The verdict in one sentence and what it does not prove, safe to print on a terminal.
+    pub fn to_simple_text(&self) -> String {
+        format!("{}\n\n{NOT_PROVEN}\n", printable(&self.sentence()))
+    }
+
     /// The report as text, safe to print on a terminal.
     pub fn to_text(&self, detailed: bool) -> String {
         let mut text = format!("{}\n", printable(&self.sentence()));
