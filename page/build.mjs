@@ -31,10 +31,11 @@ const hashOf = (text) => `'sha256-${createHash("sha256").update(text).digest("ba
 const worker = await bundle("src/ui/worker.ts", {});
 const script = await bundle("src/ui/main.ts", { WORKER_SOURCE: JSON.stringify(worker), VERSION: JSON.stringify(version) });
 const style = (await readFile("src/ui/page.css", "utf8")).trim();
-// Nothing may be loaded or asked for; only this very script and style run, and the worker that the script makes.
+// Nothing may be loaded or asked for; only this very script and style run, the worker that the script makes, and the WebAssembly that it
+// writes itself ('wasm-unsafe-eval' allows no other evaluation).
 const policy = [
   "default-src 'none'",
-  `script-src ${hashOf(script)}`,
+  `script-src ${hashOf(script)} 'wasm-unsafe-eval'`,
   `style-src ${hashOf(style)}`,
   "worker-src blob:",
   "base-uri 'none'",

@@ -2,6 +2,8 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
+import { blake3 } from "@noble/hashes/blake3";
+import { sha256 } from "@noble/hashes/sha2";
 
 import { fromBase64, fromHex, Refusal, toHex, toUtf8 } from "../src/core/bytes.js";
 import { openMessage, openReason } from "../src/core/cobblestone.js";
@@ -21,6 +23,8 @@ import { certify, parseTrustList, verifyFirst, verifySuccessor } from "../src/co
 import { parsePem, parseTsaCertificate } from "../src/core/tsa-certificate.js";
 import { parseTrust } from "../src/core/trust.js";
 import { claimedMillis } from "../src/core/time.js";
+import { makeHashes, RUN_BYTES } from "../src/fast/hashes.js";
+import { instantiate } from "../src/fast/module.js";
 import { nodePrimitives, verifyFile } from "../src/node.js";
 import { webPrimitives } from "../src/web-primitives.js";
 
@@ -216,6 +220,26 @@ async function dossiers(): Promise<void> {
   }
 }
 
+/** The hashes of long files are those of @noble, at every length at which something changes. */
+function hashes(): void {
+  const made = makeHashes();
+  const bytes = new Uint8Array(4 * RUN_BYTES + 77_777);
+  for (let [at, state] = [0, 1]; at < bytes.length; at++) {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+    bytes[at] = state >> 16;
+  }
+  const around = (length: number): number[] => [length - 1, length, length + 1];
+  const lengths = [0, 1, ...[55, 64, 1024, 4096, RUN_BYTES, RUN_BYTES + 1024, 2 * RUN_BYTES, 3 * RUN_BYTES, 4 * RUN_BYTES].flatMap(around), bytes.length];
+  for (const length of lengths) {
+    for (const [name, digest, other] of [["SHA-256", made.sha256(), sha256], ["BLAKE3", made.blake3(), blake3]] as const) {
+      run++;
+      for (let at = 0; at < length; at += RUN_BYTES) digest.update(bytes.subarray(at, Math.min(length, at + RUN_BYTES)));
+      if (toHex(digest.digest()) !== toHex(other(bytes.subarray(0, length)))) wrong.push(`${name} of ${length} bytes`);
+    }
+  }
+  if (!instantiate()) wrong.push("there is no WebAssembly here, so nothing was compared");
+}
+
 async function all(primitives: Primitives): Promise<void> {
   install(primitives);
   await signatures();
@@ -227,6 +251,7 @@ async function all(primitives: Primitives): Promise<void> {
   await dossiers();
 }
 
+hashes();
 await all(nodePrimitives);
 const first = run;
 // Debian 12's node 18 has WebCrypto, but not yet as a global.

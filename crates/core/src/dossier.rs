@@ -4,6 +4,8 @@
 
 pub mod chain;
 pub mod registry;
+#[cfg(feature = "aws-lc-rs")]
+pub mod stamps;
 
 use crate::custody::body::{Collection, DerivedHow, derivation_commitment};
 use crate::exhibit::manifest::Manifest;

@@ -7,7 +7,7 @@ use custodia_core::custody::body::Collection;
 use custodia_core::custody::record::Outcome;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::dossier::chain::{self, ChainInput, ShownAct};
-use custodia_core::dossier::registry::RegistryAt;
+use custodia_core::dossier::stamps::{GenuineStamp, TimeIs};
 use custodia_core::dossier::{Files, Index, names_its_source, paths};
 use custodia_core::exhibit::file_digest::FileDigests;
 use custodia_core::exhibit::keys::ReasonKey;
@@ -16,12 +16,11 @@ use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
 use custodia_core::exhibit::{AwsLcCipher, path};
 use custodia_core::finding::{Finding, Status};
 use custodia_core::ids::ExhibitId;
-use custodia_core::log::VerifiedCheckpoint;
 use custodia_core::secret::Secret32;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::bag::MAX_TEXT_BYTES;
-use crate::{parse_proof, read_views};
+use crate::{Trusted, parse_proof, read_views};
 
 /// One act of an exhibit's chain with the reason that the dossier opens.
 #[derive(Debug)]
@@ -30,6 +29,19 @@ pub struct ReportedAct {
     pub act: ShownAct,
     /// What the actor stated, if the dossier gives the reason key.
     pub text: Option<SealedText>,
+    /// What time stamps make of the log's time of it.
+    pub time: ActTime,
+}
+
+/// What stands for an act's time.
+#[derive(Debug, Clone)]
+pub struct ActTime {
+    /// Proven, stated or contradicted.
+    pub is: TimeIs,
+    /// The latest stamp of a checkpoint without it.
+    pub after: Option<GenuineStamp>,
+    /// The earliest stamp of a checkpoint with it.
+    pub before: Option<GenuineStamp>,
 }
 
 /// What was found of one exhibit.
@@ -50,8 +62,7 @@ pub(crate) struct Context<'a> {
     pub id: ExhibitId,
     pub index: &'a Index,
     pub payload: Sha256Digest,
-    pub checkpoint: &'a VerifiedCheckpoint,
-    pub registry: &'a RegistryAt,
+    pub trusted: &'a Trusted<'a>,
     pub digests: &'a BTreeMap<String, FileDigests>,
 }
 
@@ -71,8 +82,10 @@ pub(crate) fn check<R: Read + Seek>(archive: &mut Archive<R>, context: &Context<
         proofs: proofs.as_deref().unwrap_or_default(),
         payload: context.payload,
     };
-    let output = chain::check(&input, context.checkpoint, context.registry);
+    let trusted = context.trusted;
+    let output = chain::check(&input, &trusted.checkpoint, &trusted.registry);
     findings.extend(output.findings);
+    findings.extend(trusted.times.check(&output.times, trusted.trust.times));
     let commitment = output.collection.as_ref().map(|collection| ManifestCommitment::from_digest(collection.manifest_commitment));
     let manifest = check_manifest(archive, context, commitment.as_ref(), &mut findings)?;
     if let (Some(manifest), Some(collection)) = (&manifest, &output.collection) {
@@ -204,7 +217,9 @@ fn open_reasons<R: Read + Seek>(
             Some(Ok(text)) => Some(text),
             None => None,
         };
-        reported.push(ReportedAct { act, text });
+        let bound = context.trusted.times.around(act.core.index, act.core.time, context.trusted.trust.times.window_millis);
+        let time = ActTime { is: bound.is, after: bound.after.cloned(), before: bound.before.cloned() };
+        reported.push(ReportedAct { act, text, time });
     }
     for index in keys.keys() {
         findings.push(Finding::failed("EXH-03", format!("record {index}"), "a reason key is given for it, and it is no act of this chain"));

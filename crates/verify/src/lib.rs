@@ -3,9 +3,11 @@
 //! It opens no connection, writes nothing, and takes no key from the dossier. Checks: `docs/spec/dossier.md`.
 
 pub mod archive;
+pub mod arguments;
 mod bag;
 mod exhibit;
 pub mod report;
+mod stamps;
 pub mod trust;
 #[cfg(test)]
 mod vectors;
@@ -16,8 +18,10 @@ use std::io::{Read, Seek};
 use custodia_core::custody::receipt::RecordView;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::dossier::registry::{self, RegistryAt};
+use custodia_core::dossier::stamps::{GenuineStamp, StampTimes};
 use custodia_core::dossier::{Index, VERSION, paths, withheld_fault};
 use custodia_core::finding::{Finding, Status, Verdict};
+use custodia_core::log::note::MAX_NOTE_BYTES;
 use custodia_core::log::policy::PolicyWitness;
 use custodia_core::log::{InclusionProof, NodeHash, SignedCheckpoint, VerifiedCheckpoint, VerifierKey};
 use custodia_core::strict_json;
@@ -40,50 +44,91 @@ pub struct Report {
     pub cosigners: Vec<String>,
     /// Exhibit by exhibit.
     pub exhibits: Vec<ExhibitReport>,
-    /// All findings, in the order of the checks.
+    /// Genuine time stamps of good checkpoints of the log, by size and number.
+    pub stamps: Vec<GenuineStamp>,
+    /// All findings, those of the whole dossier first and then exhibit by exhibit.
     pub findings: Vec<Finding>,
+    first: Option<Finding>,
 }
+
+/// The checks in the order of `docs/spec/dossier.md`.
+pub const ORDER: [&str; 20] = [
+    "DOS-01", "DOS-02", "DOS-03", "LOG-01", "LOG-02", "LOG-03", "LOG-04", "LOG-05", "LOG-06", "LOG-07", "TRU-01", "CHN-01", "CHN-02",
+    "CHN-03", "CHN-04", "CHN-05", "EXH-01", "EXH-02", "EXH-03", "EXH-04",
+];
 
 /// Verifies a dossier by a trust file. Memory does not grow with the files in it.
 ///
 /// # Errors
 /// [`ArchiveError`] if the file cannot be read at all; everything else is a finding.
 pub fn verify<R: Read + Seek>(dossier: R, trust: &Trust) -> Result<Report, ArchiveError> {
-    let mut report =
-        Report { verdict: Verdict::Failed, index: None, tree_size: None, cosigners: vec![], exhibits: vec![], findings: vec![] };
-    let mut archive = match Archive::open(dossier) {
-        Ok(archive) => archive,
-        Err(ArchiveError::Malformed(text)) => {
-            report.findings.push(Finding::failed("DOS-01", "archive", text));
-            return Ok(report);
-        }
-        Err(error) => return Err(error),
+    let mut report = Report {
+        verdict: Verdict::Failed,
+        index: None,
+        tree_size: None,
+        cosigners: vec![],
+        exhibits: vec![],
+        stamps: vec![],
+        findings: vec![],
+        first: None,
     };
-    let bag = match bag::check(&mut archive) {
-        Ok(bag) => bag,
-        Err(ArchiveError::Malformed(text)) => {
-            report.findings.push(Finding::failed("DOS-01", "archive", text));
-            return Ok(report);
-        }
+    match check(dossier, trust, &mut report) {
+        Ok(()) => {}
+        Err(ArchiveError::Malformed(text)) => report.findings.push(Finding::failed("DOS-01", "archive", text)),
         Err(error) => return Err(error),
-    };
-    report.findings.push(Finding::passed("DOS-01", "archive", "the entries follow each other without gap, overlap, link or second name"));
-    report.findings.extend(bag.findings.iter().cloned());
-    let index = read_index(&mut archive, trust, &mut report.findings)?;
-    let checkpoint = check_checkpoint(&mut archive, trust, &mut report)?;
-    if let (Some(index), Some(checkpoint)) = (&index, &checkpoint) {
-        let registry = check_registry(&mut archive, checkpoint, trust, &mut report.findings)?;
-        check_exhibits(&mut archive, &bag, index, checkpoint, &registry, &mut report)?;
     }
-    report.index = index;
+    let is_demanded = |finding: &Finding| is_demanded(finding, trust);
     report.verdict = Verdict::of(&report.findings, is_demanded);
+    report.first = first(&report, is_demanded);
     Ok(report)
 }
 
+fn check<R: Read + Seek>(dossier: R, trust: &Trust, report: &mut Report) -> Result<(), ArchiveError> {
+    let mut archive = Archive::open(dossier)?;
+    let bag = bag::check(&mut archive)?;
+    report.findings.push(Finding::passed("DOS-01", "archive", "the entries follow each other without gap, overlap, link or second name"));
+    report.findings.extend(bag.findings.iter().cloned());
+    let index = read_index(&mut archive, trust, &mut report.findings)?;
+    let Some(checkpoint) = check_checkpoint(&mut archive, trust, report)? else {
+        report.index = index;
+        return Ok(());
+    };
+    let times = stamps::check(&mut archive, &checkpoint, &trust.tsa_roots, &mut report.findings)?;
+    if let Some(index) = &index {
+        let registry = check_registry(&mut archive, &checkpoint, trust, &mut report.findings)?;
+        check_exhibits(&mut archive, &bag, index, &Trusted { trust, checkpoint, registry, times: &times }, report)?;
+    }
+    report.index = index;
+    report.stamps = times.stamps().to_vec();
+    Ok(())
+}
+
+/// What the checks of exhibits build on.
+pub(crate) struct Trusted<'a> {
+    trust: &'a Trust,
+    checkpoint: VerifiedCheckpoint,
+    registry: RegistryAt,
+    times: &'a StampTimes,
+}
+
 /// Whether a check that was not made stands in the way of PASSED. A dossier of digests says itself that it has no files to compare; cosigners
-/// beyond the quorum and time stamps are demanded by no policy of this version, and listed so that nobody takes them for checked.
-fn is_demanded(finding: &Finding) -> bool {
-    !matches!(finding.check.as_str(), "EXH-02" | "LOG-04" | "LOG-05")
+/// beyond the quorum and stamps by strangers are listed so that nobody takes them for checked; times are demanded by the trust file alone.
+fn is_demanded(finding: &Finding, trust: &Trust) -> bool {
+    match finding.check.as_str() {
+        "EXH-02" | "LOG-04" | "LOG-06" => false,
+        "LOG-07" => trust.times.is_demanded,
+        _ => true,
+    }
+}
+
+fn first(report: &Report, is_demanded: impl Fn(&Finding) -> bool) -> Option<Finding> {
+    let obstacles = report.findings.iter().filter(|finding| match report.verdict {
+        Verdict::Passed => false,
+        Verdict::Indeterminate => finding.status == Status::NotChecked && is_demanded(finding),
+        Verdict::Failed => finding.status == Status::Failed,
+    });
+    let place = |finding: &&Finding| ORDER.iter().position(|check| *check == finding.check).unwrap_or(ORDER.len());
+    obstacles.min_by_key(place).cloned()
 }
 
 /// The one member that tells a newer format.
@@ -150,11 +195,16 @@ fn check_checkpoint<R: Read + Seek>(
     trust: &Trust,
     report: &mut Report,
 ) -> Result<Option<VerifiedCheckpoint>, ArchiveError> {
-    let bytes = archive.read(paths::CHECKPOINT, 1 << 20)?.unwrap_or_default();
+    let limit = MAX_NOTE_BYTES as u64;
+    let problem = match archive.size(paths::CHECKPOINT) {
+        None => Some("it is missing".to_owned()),
+        Some(size) => (size > limit).then(|| format!("it is larger than {limit} bytes")),
+    };
+    let bytes = if problem.is_none() { archive.read(paths::CHECKPOINT, limit)?.unwrap_or_default() } else { Vec::new() };
     let checkpoint = match SignedCheckpoint::parse(&bytes).and_then(|signed| signed.verify(&trust.log)) {
         Ok(checkpoint) => checkpoint,
         Err(error) => {
-            report.findings.push(Finding::failed("LOG-01", paths::CHECKPOINT, error.to_string()));
+            report.findings.push(Finding::failed("LOG-01", paths::CHECKPOINT, problem.unwrap_or_else(|| error.to_string())));
             return Ok(None);
         }
     };
@@ -166,8 +216,6 @@ fn check_checkpoint<R: Read + Seek>(
         "it is signed by the log's key that this verifier pins",
     ));
     check_cosignatures(trust, &checkpoint, report);
-    let text = "no time stamp is demanded, and none was looked for: times are the log's own statement, kept in order by its chain";
-    report.findings.push(Finding::not_checked("LOG-05", "time stamps", text));
     Ok(Some(checkpoint))
 }
 
@@ -229,13 +277,12 @@ fn check_exhibits<R: Read + Seek>(
     archive: &mut Archive<R>,
     bag: &Bag,
     index: &Index,
-    checkpoint: &VerifiedCheckpoint,
-    registry: &RegistryAt,
+    trusted: &Trusted<'_>,
     report: &mut Report,
 ) -> Result<(), ArchiveError> {
     let payload = bag.digests.get(paths::MANIFEST).map_or_else(|| Sha256Digest::of(&[]), |digests| digests.sha256);
     for &id in &index.exhibits {
-        let context = exhibit::Context { id, index, payload, checkpoint, registry, digests: &bag.digests };
+        let context = exhibit::Context { id, index, payload, trusted, digests: &bag.digests };
         let exhibit = exhibit::check(archive, &context)?;
         report.findings.extend(exhibit.findings.iter().cloned());
         report.exhibits.push(exhibit);
@@ -280,14 +327,9 @@ impl Report {
         self.findings.iter().filter(|finding| is_trust(finding))
     }
 
-    /// The first finding that kept the verdict from PASSED.
+    /// Of the findings that keep the verdict from PASSED, the first by [`ORDER`].
     pub fn first_obstacle(&self) -> Option<&Finding> {
-        let of = |status: Status| self.findings.iter().find(move |finding| finding.status == status);
-        match self.verdict {
-            Verdict::Passed => None,
-            Verdict::Indeterminate => self.findings.iter().find(|finding| finding.status == Status::NotChecked && is_demanded(finding)),
-            Verdict::Failed => of(Status::Failed),
-        }
+        self.first.as_ref()
     }
 }
 

@@ -4,17 +4,19 @@ use std::fmt::Write as _;
 
 use custodia_core::custody::body::{Body, Disclosure};
 use custodia_core::custody::record::Outcome;
+use custodia_core::dossier::stamps::{GenuineStamp, TimeIs};
 use custodia_core::exhibit::intake::Intake;
 use custodia_core::exhibit::path;
 use custodia_core::finding::{Finding, Status, Verdict};
+use custodia_core::time::LogTime;
 
 use crate::exhibit::ReportedAct;
 use crate::{ExhibitReport, Report};
 
 /// What no verdict proves; every report says it.
 const NOT_PROVEN: &str = "\
-What this does not prove: that the log's times are exact (they are the log's own statement), that what was collected is true, or that
-somebody who opened an exhibit kept no copy of it.";
+What this does not prove: that the log's times are right beyond what time stamps say, that no certificate of a time-stamping authority had
+been revoked (no such list is asked for), that what was collected is true, or that somebody who opened an exhibit kept no copy of it.";
 
 impl Report {
     /// The verdict and its ground in one sentence.
@@ -31,6 +33,11 @@ impl Report {
             }
             (verdict, None) => format!("{verdict}: nothing was checked."),
         }
+    }
+
+    /// The verdict in one sentence and what it does not prove, safe to print on a terminal.
+    pub fn to_simple_text(&self) -> String {
+        format!("{}\n\n{NOT_PROVEN}\n", printable(&self.sentence()))
     }
 
     /// The report as text, safe to print on a terminal.
@@ -67,9 +74,11 @@ impl Report {
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "verdict": self.verdict,
+            "first": self.first_obstacle().map(|finding| &finding.check),
             "sentence": self.sentence(),
             "tree_size": self.tree_size,
             "cosigners": self.cosigners,
+            "stamps": self.stamps.iter().map(stamp_json).collect::<Vec<_>>(),
             "dossier": self.index,
             "exhibits": self.exhibits.iter().map(ExhibitReport::to_json).collect::<Vec<_>>(),
             "findings": self.findings,
@@ -108,7 +117,7 @@ impl ExhibitReport {
         }
         let _ = writeln!(text, "  Custody:");
         for act in &self.acts {
-            let _ = writeln!(text, "    {}", act.line());
+            let _ = writeln!(text, "    {}\n      {}", act.line(), act.time_line());
         }
     }
 
@@ -202,8 +211,40 @@ impl ReportedAct {
             "recipients": intent.recipients,
             "claimed_time": intent.time,
             "stated": self.text,
+            "time_is": self.time.is,
+            "after": self.time.after.as_ref().map(|one| bound_json(one, one.stamp.earliest())),
+            "before": self.time.before.as_ref().map(|one| bound_json(one, one.stamp.latest())),
         })
     }
+
+    /// What bears the log's time out.
+    fn time_line(&self) -> String {
+        let after = self.time.after.as_ref().map(|one| format!("not before {} ({})", one.stamp.earliest(), one.stamp.authority()));
+        let before = self.time.before.as_ref().map(|one| format!("not after {} ({})", one.stamp.latest(), one.stamp.authority()));
+        let bounds = [after, before].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let said = match (self.time.is, bounds.as_str()) {
+            (TimeIs::Proven, _) => "time proven by stamps: ",
+            (TimeIs::Contradicted, _) => "TIME CONTRADICTED by stamps: ",
+            (TimeIs::Stated, "") => "time only stated by the log",
+            (TimeIs::Stated, _) => "time only stated by the log; stamps say: ",
+        };
+        printable(&format!("{said}{bounds}"))
+    }
+}
+
+fn stamp_json(one: &GenuineStamp) -> serde_json::Value {
+    serde_json::json!({
+        "size": one.size,
+        "number": one.number,
+        "authority": one.stamp.authority(),
+        "serial": one.stamp.serial(),
+        "earliest": one.stamp.earliest().to_string(),
+        "latest": one.stamp.latest().to_string(),
+    })
+}
+
+fn bound_json(one: &GenuineStamp, time: LogTime) -> serde_json::Value {
+    serde_json::json!({"time": time.to_string(), "authority": one.stamp.authority(), "size": one.size})
 }
 
 /// A number of things, in words that fit one as well.

@@ -1,6 +1,8 @@
 //! The verifier's own trust file: what it pins. Nothing in a dossier adds to it.
 
+use custodia_core::dossier::stamps::TimeDemand;
 use custodia_core::identity::TrustPin;
+use custodia_core::log::stamp::StampRoots;
 use custodia_core::log::{LogKey, Origin, Policy};
 
 /// What a verifier trusts.
@@ -14,6 +16,10 @@ pub struct Trust {
     pub pin: TrustPin,
     /// Which cosignatures are demanded; none if the policy is absent or demands none.
     pub policy: Option<Policy>,
+    /// The roots of the time-stamping authorities that are believed.
+    pub tsa_roots: StampRoots,
+    /// What is asked of the times of records.
+    pub times: TimeDemand,
 }
 
 /// Why a trust file was refused: which key, what is wrong, and what to do.
@@ -32,6 +38,20 @@ struct Text {
     trust_pin: String,
     #[serde(default)]
     policy: String,
+    #[serde(default)]
+    tsa_roots: String,
+    #[serde(default)]
+    stamps: Stamps,
+    stamp_window_seconds: Option<u64>,
+}
+
+/// Whether a time that no stamps prove keeps a dossier from PASSED.
+#[derive(Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Stamps {
+    #[default]
+    Shown,
+    Demanded,
 }
 
 impl Trust {
@@ -56,7 +76,15 @@ impl Trust {
             let policy = Policy::parse(text.as_bytes()).map_err(|error| wrong("policy")(error.to_string()))?;
             policy.demands_cosignatures().then_some(policy)
         };
-        Ok(Self { origin, log, pin: TrustPin::new(pin), policy })
+        let tsa_roots = StampRoots::parse(&text.tsa_roots).map_err(|error| wrong("tsa_roots")(error.to_string()))?;
+        let is_demanded = text.stamps == Stamps::Demanded;
+        if is_demanded && tsa_roots.is_empty() {
+            return Err(wrong("tsa_roots")("stamps are demanded, and no root says by whom: add the authority's root in PEM".to_owned()));
+        }
+        let too_long = || wrong("stamp_window_seconds")("it is longer than any time that a log can carry".to_owned());
+        let window = text.stamp_window_seconds.map(|seconds| seconds.checked_mul(1000).ok_or_else(too_long)).transpose()?;
+        let times = TimeDemand { is_demanded, window_millis: window };
+        Ok(Self { origin, log, pin: TrustPin::new(pin), policy, tsa_roots, times })
     }
 }
 
@@ -89,6 +117,30 @@ mod tests {
         assert!(Trust::parse(&file(&format!("witness auditor {auditor}\nquorum auditor\n"))).unwrap().policy.is_some());
         assert!(Trust::parse(&file("")).unwrap().policy.is_none());
         assert!(Trust::parse(&file("quorum none\n")).unwrap().policy.is_none());
+    }
+
+    #[test]
+    fn stamps_are_shown_unless_they_are_demanded_of_a_root() {
+        let stamps = include_str!("../../../tests/vectors/stamps/cases.json");
+        let stamps: serde_json::Value = serde_json::from_str(stamps).unwrap();
+        let roots = format!("tsa_roots = \"\"\"\n{}\"\"\"\n", stamps["roots"]["root"].as_str().unwrap());
+        let parse = |more: &str| Trust::parse(&format!("{}{more}", file("")));
+        assert_eq!(parse("").unwrap().times, TimeDemand::default());
+        assert_eq!(parse("stamps = \"shown\"\n").unwrap().times, TimeDemand::default());
+        let demanded = parse(&format!("{roots}stamps = \"demanded\"\nstamp_window_seconds = 60\n")).unwrap();
+        assert_eq!(demanded.times, TimeDemand { is_demanded: true, window_millis: Some(60_000) });
+        assert_eq!(demanded.tsa_roots.names().count(), 1);
+        for (more, named) in [
+            ("stamps = \"demanded\"\n", "tsa_roots"),
+            ("stamps = \"wanted\"\n", "stamps"),
+            ("stamp_window_seconds = -1\n", "stamp_window_seconds"),
+            ("stamp_window_seconds = 9223372036854775807\n", "stamp_window_seconds"),
+            ("tsa_roots = \"-----BEGIN CERTIFICATE-----\"\n", "tsa_roots"),
+            ("tsa_roots = \"-----BEGIN CERTIFICATE-----\\nMAAA\\n-----END CERTIFICATE-----\"\n", "tsa_roots"),
+        ] {
+            let error = parse(more).unwrap_err().to_string();
+            assert!(error.contains(named), "{more}: {error}");
+        }
     }
 
     #[test]

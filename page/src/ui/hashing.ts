@@ -22,10 +22,10 @@ function jobsOf(archive: Archive): Job[] {
   return [...archive.entries].flatMap(([name, { start, length }]): Job[] => {
     const job = { name, start, length };
     const pieces = isExhibitFile(name);
-    if (!pieces || length <= SPLIT_BYTES) return [{ ...job, whole: true, pieces }];
+    if (!pieces || length <= SPLIT_BYTES) return [{ ...job, whole: true, crc: true, pieces }];
     return [
-      { ...job, whole: true, pieces: false },
-      { ...job, whole: false, pieces: true },
+      { ...job, whole: true, crc: false, pieces: false },
+      { ...job, whole: false, crc: true, pieces: true },
     ];
   });
 }

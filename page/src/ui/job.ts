@@ -1,24 +1,24 @@
 // The digests of one entry, or half of them: what a worker does, or the page itself where it has no workers.
 
-import { blake3 } from "@noble/hashes/blake3";
-import { sha256 } from "@noble/hashes/sha2";
-
 import { concat, toHex } from "../core/bytes.js";
 import { crc32 } from "../core/crc32.js";
 import { TREE_LEAF_BYTES } from "../core/digests.js";
 import { TreeRoot } from "../core/merkle.js";
+import { makeHashes } from "../fast/hashes.js";
 
 /** Bytes that are read at once: whole leaves of the tree. */
 const READ_BYTES = 4 * TREE_LEAF_BYTES;
 /** What is not longer is digested by the browser itself in one piece, which is several times faster. */
-const NATIVE_BYTES = 64 * TREE_LEAF_BYTES;
+const NATIVE_BYTES = 128 * TREE_LEAF_BYTES;
 
 export interface Job {
   name: string;
   start: number;
   length: number;
-  /** SHA-256 of the whole, and CRC-32. */
+  /** SHA-256 of the whole. */
   whole: boolean;
+  /** CRC-32. */
+  crc: boolean;
   /** BLAKE3, and the tree over leaves of 1 MiB. */
   pieces: boolean;
 }
@@ -40,33 +40,33 @@ async function read(file: Blob, start: number, length: number): Promise<Uint8Arr
   return new Uint8Array(await file.slice(start, start + length).arrayBuffer());
 }
 
+const hashes = makeHashes();
+
 /** Does one job; tells how many bytes it has gone through, piece by piece. */
 export async function runJob(file: Blob, job: Job, onBytes: (bytes: number) => void): Promise<JobResult> {
   const result: JobResult = {};
-  const isShort = job.length <= NATIVE_BYTES;
-  const whole = job.whole && !isShort ? sha256.create() : null;
-  const other = job.pieces ? blake3.create({}) : null;
+  const all = job.whole && job.length <= NATIVE_BYTES ? await read(file, job.start, job.length) : null;
+  if (all) result.sha256 = toHex(await nativeSha256(all));
+  const whole = job.whole && !all ? hashes.sha256() : null;
+  const other = job.pieces ? hashes.blake3() : null;
   const tree = new TreeRoot();
   let crc = 0;
-  const all = job.whole && isShort ? await read(file, job.start, job.length) : null;
-  if (all) result.sha256 = toHex(await nativeSha256(all));
   for (let at = 0; at < job.length; at += READ_BYTES) {
     const length = Math.min(READ_BYTES, job.length - at);
     const piece = all ? all.subarray(at, at + length) : await read(file, job.start + at, length);
-    whole?.update(piece);
-    if (job.whole) crc = crc32(piece, crc);
-    if (other) {
-      const leaves: Promise<Uint8Array>[] = [];
-      for (let leaf = 0; leaf < length; leaf += TREE_LEAF_BYTES) {
-        leaves.push(nativeSha256(concat(LEAF, piece.subarray(leaf, leaf + TREE_LEAF_BYTES)) as Uint8Array<ArrayBuffer>));
-      }
-      other.update(piece);
-      for (const leaf of await Promise.all(leaves)) tree.push(leaf);
+    const leaves: Promise<Uint8Array>[] = [];
+    for (let leaf = 0; leaf < length; leaf += TREE_LEAF_BYTES) {
+      const bytes = piece.subarray(leaf, leaf + TREE_LEAF_BYTES);
+      if (other) leaves.push(nativeSha256(concat(LEAF, bytes) as Uint8Array<ArrayBuffer>));
+      if (job.crc) crc = crc32(bytes, crc);
+      whole?.update(bytes);
+      other?.update(bytes);
     }
+    for (const leaf of await Promise.all(leaves)) tree.push(leaf);
     onBytes(length);
   }
   if (whole) result.sha256 = toHex(whole.digest());
-  if (job.whole) result.crc = crc;
+  if (job.crc) result.crc = crc;
   if (other) [result.blake3, result.tree] = [toHex(other.digest()), toHex(tree.root())];
   return result;
 }

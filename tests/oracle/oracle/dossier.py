@@ -1,12 +1,14 @@
 """docs/spec/dossier.md: reading a dossier and judging it. Findings are pairs of a check's id and what became of it."""
 
 import hashlib
+import re
 import struct
+import unicodedata
 import zlib
 
 from blake3 import blake3
 
-from . import custody, exhibit, identity, log
+from . import custody, exhibit, identity, log, stamp
 from .common import Refused, array, digest, hex_id, members, need, one_encoding, one_of, parse_json, rfc3339, sha256, unb64url, unhex
 
 MOST = 1 << 24
@@ -19,6 +21,16 @@ class Zip:
         at = data.rfind(b"PK\5\6")
         need(at >= 0 and len(data) == at + 22, "no end of the central directory, or something after it")
         disk, first, here, count, size, offset, comment = struct.unpack("<HHHHIIH", data[at + 4 :])
+        if data[at - 20 : at - 16] == b"PK\6\7":
+            of_disk, place, disks = struct.unpack("<IQI", data[at - 16 : at])
+            at -= 76
+            need(at >= 0 and (of_disk, place, disks) == (0, at, 1) and data[at : at + 4] == b"PK\6\6", "no end record of ZIP64 there")
+            length, _, _, disk64, first64, here64, count64, size64, offset64 = struct.unpack("<QHHIIQQQQ", data[at + 4 : at + 56])
+            need((length, disk64, first64) == (44, 0, 0), "another end record of ZIP64")
+            for short, full, most in ((here, here64, 0xFFFF), (count, count64, 0xFFFF), (size, size64, 0xFFFFFFFF), (offset, offset64, 0xFFFFFFFF)):
+                need(short in (full, most), "two ends that do not agree")
+            here, count, size, offset = here64, count64, size64, offset64
+        need(count <= 1_000_000, "more entries than any dossier has")
         need((disk, first, comment) == (0, 0, 0) and here == count and offset + size == at, "another central directory")
         self.entries, end = {}, 0
         position = offset
@@ -27,13 +39,16 @@ class Zip:
             (_, _, flags, method, _, _, crc, packed, unpacked, name_len, extra_len, comment_len, _, _, external, local) = struct.unpack(
                 "<HHHHHHIIIHHHHHII", data[position + 4 : position + 46])
             name = data[position + 46 : position + 46 + name_len]
+            extra = data[position + 46 + name_len : position + 46 + name_len + extra_len]
             position += 46 + name_len + extra_len + comment_len
+            unpacked, packed, local = zip64(extra, unpacked, packed, local)
             need(method == 0 and packed == unpacked and flags & ~0x0800 == 0, "compressed, encrypted or of unknown length")
             need(external >> 28 & 15 in (0, 8), "not a file")
             need(local == end and data[local : local + 4] == b"PK\3\4", "a gap or overlap")
             fields = struct.unpack("<HHHHHIIIHH", data[local + 4 : local + 30])
             start = local + 30 + fields[8] + fields[9]
-            need((fields[1], fields[2], fields[5], fields[6], fields[7]) == (flags, 0, crc, packed, unpacked), "another local header")
+            need((fields[1], fields[2], fields[5]) == (flags, 0, crc), "another local header")
+            need(fields[6] in (packed, 0xFFFFFFFF) and fields[7] in (unpacked, 0xFFFFFFFF), "another local size")
             need(data[local + 30 : local + 30 + fields[8]] == name, "another local name")
             end = start + packed
             need(end <= offset, "an entry runs into the directory")
@@ -44,11 +59,28 @@ class Zip:
             except UnicodeDecodeError:
                 raise Refused("a name that is not UTF-8") from None
             need(name.startswith("dossier/") and "\\" not in name, "outside dossier/")
+            need(len(name[8:].encode()) <= 1024 and all(unicodedata.category(c) != "Cc" for c in name), "a name that is too long, or with a control character")
             need(all(piece not in ("", ".", "..") for piece in name.split("/")), "a name that climbs")
             need(name not in self.entries, "a name twice")
             self.entries[name] = content
         need(position == at and end == offset, "bytes that belong to nothing")
         self.entries = {name[8:]: content for name, content in self.entries.items()}
+
+
+def zip64(extra, *fields):
+    """The sizes and place of an entry; those that do not fit stand in its extra field."""
+    values = []
+    while len(extra) >= 4:
+        kind, length = struct.unpack("<HH", extra[:4])
+        need(len(extra) >= 4 + length, "an extra field cut short")
+        if kind == 1:
+            values = [int.from_bytes(extra[4 + at : 12 + at], "little") for at in range(0, length - 7, 8)]
+        extra = extra[4 + length :]
+    out = []
+    for field in fields:
+        need(field != 0xFFFFFFFF or values, "a size that is nowhere")
+        out.append(values.pop(0) if field == 0xFFFFFFFF else field)
+    return out
 
 
 def bag(entries):
@@ -80,6 +112,8 @@ class Trust:
         need(self.key.name == self.origin, "the key of another log")
         policy = log.Policy(f"log {said['log']}\n{said['policy']}".encode()) if said.get("policy", "").strip() else None
         self.policy = policy if policy and policy.quorum != b"none" else None
+        self.roots, self.demanded, self.window = stamp.roots(said.get("tsa_roots", "")), said.get("stamps") == "demanded", said.get("stamp_window_seconds")
+        need(said.get("stamps", "shown") in ("shown", "demanded") and (self.roots or not self.demanded), "demands stamps of nobody")
 
 
 class Verdict:
@@ -87,8 +121,10 @@ class Verdict:
         self.findings, self.trust, self.registry = [], trust, None
         if self.made("DOS-01", lambda: setattr(self, "files", Zip(data).entries)):
             self.made("DOS-02", lambda: bag(self.files))
-            if self.made("DOS-03", self.index):
-                self.log()
+            try:
+                self.log(self.made("DOS-03", self.index))
+            except Newer:
+                self.log(False)
 
     def made(self, check, call):
         try:
@@ -126,7 +162,8 @@ class Verdict:
         for path in self.files:
             need(not path.startswith("data/") or path in known or any(path.startswith(folder + "files/") for folder in folders), "a file of no exhibit")
 
-    def log(self):
+    def log(self, indexed):
+        """`indexed`: the index says of what to speak."""
         if not self.made("LOG-01", self.checkpoint):
             return
         if self.trust.policy is None:
@@ -138,6 +175,10 @@ class Verdict:
                 self.findings.append(("LOG-03", "failed", str(error)))
             else:
                 self.findings.append(("LOG-03", "passed" if met else "not-checked", "quorum"))
+        self.stamps = []
+        self.stamped()
+        if not indexed:
+            return
         self.made("TRU-01", self.identities)
         for one in self.exhibits:
             self.exhibit(one)
@@ -145,6 +186,50 @@ class Verdict:
     def checkpoint(self):
         self.head = log.verified_checkpoint(self.files["custody/checkpoint"], [self.trust.key])
         need(self.head.origin == self.trust.origin, "another origin")
+
+    def stamped(self):
+        """LOG-05 and LOG-06."""
+        folder = "custody/checkpoints/"
+        names = {path[len(folder) :] for path in self.files if path.startswith(folder)}
+        sizes = {name.split(".")[0] for name in names if PLACES.fullmatch(name)}
+        if names:
+            self.made("LOG-05", lambda: need(all(PLACES.fullmatch(name) for name in names), "a file of another name"))
+        for size in sorted(sizes, key=int):
+            stamps = sorted(int(name.split(".")[1]) for name in names if name.startswith(size + ".") and name.endswith(".tsr"))
+            if self.made("LOG-05", lambda: self.stamped_checkpoint(size, stamps)):
+                for number in stamps:
+                    self.one_stamp(int(size), self.files[f"{folder}{size}"], self.files[f"{folder}{size}.{number}.tsr"])
+
+    def stamped_checkpoint(self, size, stamps):
+        note, proof = (self.files[f"custody/checkpoints/{size}{end}"] for end in ("", ".proof"))
+        need(stamps and stamps == list(range(1, len(stamps) + 1)), "no stamp, or a gap")
+        head = log.verified_checkpoint(note, [self.trust.key])
+        text, line = note.split(b"\n\n")
+        need(head.size == int(size) and line.count(b"\n") == 1, "another size, or more than the log's signature")
+        need(proof in (b"", b"\n") or proof.endswith(b"\n"), "not lines")
+        hashes = [digest(one) for one in proof.decode().split("\n")[:-1]] if proof != b"\n" else []
+        log.verify_consistency(head.size, head.root, self.head.size, self.head.root, hashes)
+
+    def one_stamp(self, size, note, response):
+        try:
+            self.stamps.append((size, *stamp.Stamp(response).judge(note, self.trust.roots)))
+            self.findings.append(("LOG-06", "passed", ""))
+        except stamp.CountsForNothing as refused:
+            self.findings.append(("LOG-06", "not-checked", str(refused)))
+        except Refused as refused:
+            self.findings.append(("LOG-06", "failed", str(refused)))
+
+    def times(self, views):
+        """LOG-07."""
+        stated = contradicted = 0
+        for view in views:
+            after = max((earliest for size, earliest, _ in self.stamps if size <= view.index), default=None)
+            before = min((latest for size, _, latest in self.stamps if size > view.index), default=None)
+            if (after is not None and view.core.time < after) or (before is not None and view.core.time > before):
+                contradicted += 1
+            elif after is None or before is None or (self.trust.window is not None and before - after > self.trust.window * 1000):
+                stated += 1
+        self.findings.append(("LOG-07", "failed" if contradicted else "not-checked" if stated else "passed", f"{stated} stated, {contradicted} contradicted"))
 
     def identities(self):
         self.registry = identity.Registry(self.trust.pin)
@@ -183,6 +268,7 @@ class Verdict:
             custody.check_chain(one, "exhibit", views)
 
         self.made("CHN-01", linked)
+        self.times([view for view in views if view.core])
         self.made("CHN-02", lambda: [self.signed(one, view) for view in views])
         self.made("CHN-03", lambda: self.ends(views))
         self.made("CHN-04", lambda: self.seen(views))
@@ -257,16 +343,20 @@ class Verdict:
         if "failed" in states:
             return "FAILED"
         open_ = [check for check, state, _ in self.findings if state == "not-checked"]
-        return "INDETERMINATE" if [check for check in open_ if check != "EXH-02"] else "PASSED"
+        return "INDETERMINATE" if any(map(self.in_the_way, open_)) else "PASSED"
+
+    def in_the_way(self, check):
+        return check not in ("EXH-02", "LOG-06") and (check != "LOG-07" or self.trust.demanded)
 
     def first(self):
         """The first check, in the order of the page, that stands in the way of PASSED."""
         wanted = {"FAILED": "failed", "INDETERMINATE": "not-checked"}.get(self.answer())
-        found = [check for check, state, _ in self.findings if state == wanted]
+        found = [check for check, state, _ in self.findings if state == wanted and (state == "failed" or self.in_the_way(check))]
         return next((check for check in ORDER if check in found), None)
 
 
-ORDER = "DOS-01 DOS-02 DOS-03 LOG-01 LOG-02 LOG-03 TRU-01 CHN-01 CHN-02 CHN-03 CHN-04 EXH-01 EXH-02 EXH-03".split()
+PLACES = re.compile(r"(0|[1-9][0-9]*)(\.proof|\.[1-9][0-9]*\.tsr)?")
+ORDER = "DOS-01 DOS-02 DOS-03 LOG-01 LOG-02 LOG-03 LOG-05 LOG-06 LOG-07 TRU-01 CHN-01 CHN-02 CHN-03 CHN-04 EXH-01 EXH-02 EXH-03".split()
 
 
 class Newer(Exception):
@@ -275,8 +365,5 @@ class Newer(Exception):
 
 def judge(data, trust):
     """The verdict and the check of the first finding that stands in the way of PASSED."""
-    try:
-        verdict = Verdict(data, trust)
-    except Newer:
-        return "INDETERMINATE", "DOS-03", []
+    verdict = Verdict(data, trust)
     return verdict.answer(), verdict.first(), verdict.findings

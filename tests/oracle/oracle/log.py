@@ -33,6 +33,18 @@ def path(index, leaves):
     return [*path(index - k, leaves[k:]), root(leaves[:k])]
 
 
+def consistency(old, leaves, complete=True):
+    """The proof from the tree of the first `old` leaves to the whole one (RFC 6962 §2.1.2)."""
+    if old in (0, len(leaves)):
+        return [] if complete else [root(leaves)]
+    split = 1
+    while 2 * split < len(leaves):
+        split *= 2
+    if old <= split:
+        return [*consistency(old, leaves[:split], complete), root(leaves[split:])]
+    return [*consistency(old - split, leaves[split:], False), root(leaves[:split])]
+
+
 def verify_inclusion(index, size, leaf, proof, wanted):
     need(size <= MOST and index < MOST, "no tree is so large")
     need(index < size, "the index is outside the tree")

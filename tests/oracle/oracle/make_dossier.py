@@ -517,6 +517,8 @@ def exchanged(keys):
 
 
 def run():
+    from . import make_dossier_attacks, make_dossier_stamps  # They add to CASES.
+
     cases = []
     for name, verdict, first, trust, maker in CASES:
         keep(f"dossier/{name}.zip", maker().make())

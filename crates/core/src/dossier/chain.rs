@@ -15,6 +15,7 @@ use crate::finding::{Finding, Status};
 use crate::identity::{CertificateId, Standing};
 use crate::ids::{CaseId, ExhibitId, PersonId};
 use crate::log::{InclusionProof, LeafIndex, RootHash, VerifiedCheckpoint, leaf_hash};
+use crate::time::LogTime;
 
 use super::registry::RegistryAt;
 
@@ -55,6 +56,8 @@ pub struct ChainOutput {
     pub acts: Vec<ShownAct>,
     /// What the collection signed.
     pub collection: Option<Collection>,
+    /// The index and the log's time of every record whose content is given.
+    pub times: Vec<(u64, LogTime)>,
     /// All findings.
     pub findings: Vec<Finding>,
 }
@@ -115,6 +118,7 @@ fn check_record(
         walk.commitments.push(opened.commitment.0);
         return;
     };
+    output.times.push((index, core.time));
     if let Some(act) = check_intent(input, subject, core, registry, output) {
         check_seen(subject, &act, index, walk, output);
         output.acts.push(act);
