@@ -7,7 +7,10 @@ pub mod registry;
 #[cfg(feature = "aws-lc-rs")]
 pub mod stamps;
 
+use std::collections::BTreeMap;
+
 use crate::custody::body::{Collection, DerivedHow, derivation_commitment};
+use crate::digest::Sha256Digest;
 use crate::exhibit::manifest::Manifest;
 use crate::ids::{CaseId, ExhibitId, PersonId};
 use crate::time::ClaimedTime;
@@ -86,6 +89,37 @@ pub struct Index {
     pub withheld: Vec<Withheld>,
 }
 
+/// `reasons.json`: reason keys by the index of their records, in decimal as it stands there. No index is given twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReasonKeys(pub BTreeMap<String, Sha256Digest>);
+
+impl<'de> serde::Deserialize<'de> for ReasonKeys {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once;
+
+        impl<'de> serde::de::Visitor<'de> for Once {
+            type Value = ReasonKeys;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("reason keys by index, each once")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut members: A) -> Result<ReasonKeys, A::Error> {
+                let mut keys = BTreeMap::new();
+                while let Some((index, key)) = members.next_entry::<String, Sha256Digest>()? {
+                    if keys.contains_key(&index) {
+                        return Err(serde::de::Error::custom(format!("record {index:?} is given two reason keys")));
+                    }
+                    keys.insert(index, key);
+                }
+                Ok(ReasonKeys(keys))
+            }
+        }
+
+        deserializer.deserialize_map(Once)
+    }
+}
+
 /// Paths of a dossier's entries, below its folder.
 pub mod paths {
     use crate::ids::ExhibitId;
@@ -144,7 +178,7 @@ pub mod paths {
 mod tests {
     use super::*;
     use crate::custody::body::{Derivation, Handling};
-    use crate::digest::{Blake3Digest, Sha256Digest};
+    use crate::digest::Blake3Digest;
     use crate::exhibit::file_digest::FileDigests;
     use crate::exhibit::intake::Intake;
     use crate::exhibit::manifest::{FileEntry, ManifestSalt};

@@ -8,7 +8,7 @@ use custodia_core::custody::record::Outcome;
 use custodia_core::digest::Sha256Digest;
 use custodia_core::dossier::chain::{self, ChainInput, ShownAct};
 use custodia_core::dossier::stamps::{GenuineStamp, TimeIs};
-use custodia_core::dossier::{Files, Index, names_its_source, paths};
+use custodia_core::dossier::{Files, Index, ReasonKeys, names_its_source, paths};
 use custodia_core::exhibit::file_digest::FileDigests;
 use custodia_core::exhibit::keys::ReasonKey;
 use custodia_core::exhibit::manifest::{CommittedManifest, Manifest, ManifestCommitment};
@@ -196,8 +196,8 @@ fn open_reasons<R: Read + Seek>(
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<ReportedAct>, ArchiveError> {
     let keys = archive.read(&paths::reasons(context.id), MAX_TEXT_BYTES)?.unwrap_or_default();
-    let mut keys: BTreeMap<String, Sha256Digest> = match serde_json::from_slice(&keys) {
-        Ok(keys) => keys,
+    let mut keys = match serde_json::from_slice(&keys) {
+        Ok(ReasonKeys(keys)) => keys,
         Err(error) => {
             findings.push(Finding::failed("EXH-03", "reasons.json", error.to_string()));
             BTreeMap::new()

@@ -508,8 +508,14 @@ class DigestsWithFiles(Maker):
 case("files-in-a-dossier-of-digests", "FAILED", "EXH-02")(DigestsWithFiles)
 case("reason-key-of-another-act", "FAILED", "EXH-03")(changed(opened=lambda self: exchanged(Maker.opened(self))))
 case("reason-key-for-no-act-of-the-chain", "FAILED", "EXH-03")(changed(opened=lambda self: {**Maker.opened(self), "0": D[1].hex()}))
+case("reason-key-given-twice", "FAILED", "EXH-03")(changed(payload=lambda self: {path: twice(data) if path.endswith("reasons.json") else data for path, data in Maker.payload(self).items()}))
 case("reason-key-short", "FAILED", "EXH-03")(changed(opened=lambda self: {index: key[2:] for index, key in Maker.opened(self).items()}))
 case("reasons-missing", "FAILED", "EXH-03")(changed(payload=lambda self: {path: data for path, data in Maker.payload(self).items() if not path.endswith("reasons.json")}))
+
+
+def twice(data):
+    first = data[1:].partition(b",")[0]
+    return b"{" + first + b"," + data[1:]
 
 
 def exchanged(keys):

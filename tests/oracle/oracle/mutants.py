@@ -15,14 +15,16 @@ import json
 import random
 import struct
 
-from . import custody, der, exhibit, identity, jws, log, make_dossier, world
+from . import custody, der, jws, log, make_dossier, make_dossier_attacks, world
 from .common import Refused, b64, compact, sha256
-from .make_dossier import EXHIBIT, FOLDER_OF, TRUST, Maker, changed, lines
+from .make_dossier import FOLDER_OF, TRUST, lines
+from .make_dossier_stamps import DEMANDED, FAR, OWN, Stamped
 from .mutate import json_or_bytes, some_bytes, some_json, some_text
-from .world import ANA, AUDITOR_KEY, AUDITOR_NAME, CASE, DIICOT, JOOST, LOG_KEY, OM, ORIGIN, Log
+from .world import ANA, AUDITOR_KEY, AUDITOR_NAME, DIICOT, JOOST, LOG_KEY, OM, ORIGIN, Log
 
-BASES = [maker for name, verdict, _, trust, maker in make_dossier.CASES if verdict == "PASSED" and trust == TRUST]
-JSON_FILES = ("dossier.json", "files.json", "reasons.json", "manifest.json", ".ndjson")
+# What is damaged: every dossier of the vectors that passes, with its judge's trust file.
+# The cases of make_dossier_attacks and make_dossier_stamps stand in the same list.
+BASES = [(maker, trust) for _, verdict, _, trust, maker in make_dossier.CASES if verdict == "PASSED"]
 
 
 class Damaged:
@@ -356,10 +358,29 @@ def patched(names, maker):
             setattr(make_dossier, name, value)
 
 
+def with_stamps(rng, _):
+    """Checkpoints stamped at some sizes and times, by some authority, most of them genuine."""
+    sizes = sorted(rng.choice([0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 7, 7]) for _ in range(rng.choice([1, 2, 2, 2, 3, 4])))
+    which = []
+    for size in sizes:
+        how = {"own": rng.choice([OWN, OWN, OWN, OWN, FAR])}
+        if rng.random() < 0.2:
+            how["accuracy"] = der.put(der.SEQUENCE, bytes([2, 1, rng.randrange(1, 100)]))
+        if rng.random() < 0.1:
+            how["of"] = rng.choice([b"other", b""])
+        if rng.random() < 0.05:
+            how["status"] = rng.choice([1, 2, 3, 5])
+        if rng.random() < 0.05:
+            how["twice"] = True
+        which.append((size, size - 1 + rng.choice([0, 0, 0, 0, 1, -1, 86400, -86400]), how))
+    pins = rng.choice([DEMANDED, DEMANDED, {**DEMANDED, "stamps": "shown"}, {**DEMANDED, "stamp_window_seconds": 2}])
+    return type("Other", (Stamped,), {"stamped": which})().make(), "stamps", pins
+
+
 # How often each is drawn: half of all has its signatures, commitments and proofs repaired.
 WAYS = [
     (in_archive, 10), (with_entries, 15), (in_a_file, 25), (of_proofs, 5),
-    (in_the_log, 12), (in_an_intent, 14), (in_a_manifest, 6), (in_a_checkpoint, 4), (in_a_certificate, 6), (in_a_trust_list, 5), (with_acts, 6), (derived, 4),
+    (in_the_log, 12), (in_an_intent, 14), (in_a_manifest, 6), (in_a_checkpoint, 4), (in_a_certificate, 6), (in_a_trust_list, 5), (with_acts, 6), (derived, 4), (with_stamps, 8),
 ]
 
 
@@ -369,11 +390,12 @@ def mutant(seed, number):
     while True:
         way = rng.choices([way for way, _ in WAYS], [weight for _, weight in WAYS])[0]
         try:
-            data, what, *trust = way(rng, rng.choice(BASES))
+            base, pins = rng.choice(BASES)
+            data, what, *other = way(rng, base)
         except UNWRITABLE:
             continue
         if what is not None:
-            return data, trust_text({**TRUST, **(trust[0] if trust else {})}), f"{way.__name__}: {what}"
+            return data, trust_text({**pins, **(other[0] if other else {})}), f"{way.__name__}: {what}"
 
 
 # A change that no dossier can be written with, such as a time that does not fit its bytes: another one is drawn.
@@ -386,4 +408,4 @@ def trust_text(pins):
 
 def smallest():
     """The smallest dossier that passes, each bit of which is flipped by `tests/mutants --flips`."""
-    return min((base().make() for base in BASES), key=len)
+    return min((base().make() for base, pins in BASES if pins == TRUST), key=len)
