@@ -85,7 +85,7 @@ pub(crate) fn check<R: Read + Seek>(archive: &mut Archive<R>, context: &Context<
     let trusted = context.trusted;
     let output = chain::check(&input, &trusted.checkpoint, &trusted.registry);
     findings.extend(output.findings);
-    findings.extend(trusted.times.check(&output.times, trusted.trust.times));
+    findings.extend(trusted.times.check(&output.times, views.len(), trusted.trust.times));
     let commitment = output.collection.as_ref().map(|collection| ManifestCommitment::from_digest(collection.manifest_commitment));
     let manifest = check_manifest(archive, context, commitment.as_ref(), &mut findings)?;
     if let (Some(manifest), Some(collection)) = (&manifest, &output.collection) {

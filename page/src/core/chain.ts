@@ -130,6 +130,8 @@ export interface ShownAct {
 
 export interface ChainOutput {
   acts: ShownAct[];
+  /** What could be read of the records, an act or not. */
+  cores: Core[];
   /** What the collection signed, as far as it was genuine. */
   collection: Collection | null;
 }
@@ -146,11 +148,12 @@ export function checkChain(input: ChainInput, checkpoint: Checkpoint, registry: 
   checkRules(registry, walk.acts, own);
   summarise(input.views.length, own);
   findings.all.push(...own.all);
-  return { acts: walk.acts, collection };
+  return { acts: walk.acts, cores: walk.cores, collection };
 }
 
 class ExhibitWalk {
   readonly acts: ShownAct[] = [];
+  readonly cores: Core[] = [];
   private readonly chain: ChainWalk;
   /** The root at each size that is known from the checkpoint or from what an actor had seen. */
   private readonly roots: Map<bigint, string>;
@@ -184,6 +187,7 @@ class ExhibitWalk {
     }
     for (const fault of this.chain.step(view.index, opened, opened.exhibit)) this.findings.failed("CHN-01", subject, fault);
     if (opened.core) {
+      this.cores.push(opened.core);
       const act = this.intent(opened.core, subject);
       if (act) {
         this.seen(act, view.index, subject);

@@ -51,8 +51,8 @@ export async function checkExhibit(archive: Archive, id: string, context: Contex
   const whole = proofs.every((proof) => proof !== null) ? (proofs as Uint8Array[][]) : [];
   const { index, payload } = context;
   const input = { exhibit: id, case: index.case, origin: index.origin, views, proofs: whole, payload };
-  const { acts, collection } = checkChain(input, context.checkpoint, context.registry, findings);
-  const times = timesOf(views, acts, context.stamps, context.trust, findings);
+  const { acts, cores, collection } = checkChain(input, context.checkpoint, context.registry, findings);
+  const times = timesOf(views, cores, context.stamps, context.trust, findings);
   const opened = await checkManifest(archive, id, context, collection, findings);
   if (opened && collection) checkSource(collection, opened.manifest, findings);
   if (opened) await checkFiles(archive, id, context, opened.manifest, findings);
