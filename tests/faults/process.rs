@@ -22,6 +22,9 @@ pub enum Moment {
     Time(Duration),
 }
 
+/// How long to leave the processor to a process before looking again whether it has come up or gone down; neither can be waited for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
 /// Where a process was that was killed after a time.
 pub const AT_A_TIME: &str = "a random time";
 
@@ -133,7 +136,7 @@ impl ServerProcess {
         let begun = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(30), "the server does not listen");
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         }
         if let Some(Moment::Time(time)) = moment {
             let child = Arc::clone(&server.child);
@@ -156,7 +159,7 @@ impl ServerProcess {
         // Between the death at a fail point and the new start the old process is there, dead: the new one is killed by the second attempt.
         while !self.watching.is_finished() {
             let _ = self.child.lock().unwrap().kill();
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         }
         let _ = self.child.lock().unwrap().wait();
         self.watching.join().unwrap()

@@ -14,7 +14,8 @@ import { checkStamps, type Stamp } from "./stamps.js";
 import type { Trust } from "./trust.js";
 import { Archive, NotADossier, type Source } from "./zip.js";
 
-const MAX_CHECKPOINT_BYTES = 2 ** 20;
+/** The most bytes of a note. Source: docs/spec/log.md §2. */
+const MAX_CHECKPOINT_BYTES = 128 * 1024;
 
 /** Digests every entry and checks its CRC-32; each environment does it as fast as it can. BLAKE3 and tree may be left empty where `isExhibitFile` says no. */
 export type DigestAll = (archive: Archive) => Promise<Map<string, Digests>>;
@@ -77,6 +78,9 @@ class Verification {
   }
 
   private async checkLog(archive: Archive): Promise<void> {
+    if ((archive.entries.get(PATHS.checkpoint)?.length ?? 0) > MAX_CHECKPOINT_BYTES) {
+      return this.findings.failed("LOG-01", PATHS.checkpoint, `it is larger than ${MAX_CHECKPOINT_BYTES} bytes`);
+    }
     const bytes = (await archive.read(PATHS.checkpoint, MAX_CHECKPOINT_BYTES)) ?? new Uint8Array();
     try {
       this.checkpoint = verifyCheckpoint(bytes, this.trust.log);
