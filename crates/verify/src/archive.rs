@@ -15,6 +15,8 @@ const MAX_ENTRIES: usize = 1_000_000;
 /// The longest name of an entry, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
 const LOCAL_HEADER_BYTES: u64 = 30;
+/// Of the number of the disk in an entry of the directory (APPNOTE 4.3.12).
+const DISK_NUMBER_AT: u64 = 34;
 /// The one flag that an entry may have: its name is UTF-8.
 const UTF8_FLAG: u16 = 0x0800;
 const LOCAL_HEADER_SIGNATURE: &[u8] = b"PK\x03\x04";
@@ -73,7 +75,8 @@ impl<R: Read + Seek> Archive<R> {
             let start = file.data_start().ok_or_else(|| malformed(format!("the entry {name:?} has no data")))?;
             let inner = name.strip_prefix(ROOT).filter(|inner| is_safe(inner));
             let inner = inner.ok_or_else(|| malformed(format!("the entry {name:?} lies outside {ROOT}")))?.to_owned();
-            headers.push(Header { at: file.header_start(), start, end: start + file.size(), crc: file.crc32(), name });
+            let (at, listed) = (file.header_start(), file.central_header_start());
+            headers.push(Header { at, listed, start, end: start + file.size(), crc: file.crc32(), name });
             if entries.insert(inner, Extent { start, length: file.size(), crc: file.crc32() }).is_some() {
                 return Err(malformed("two entries have one name"));
             }
@@ -143,6 +146,8 @@ fn is_safe(name: &str) -> bool {
 /// What the directory says of an entry, to be compared with its own header.
 struct Header {
     at: u64,
+    /// Where the directory lists it.
+    listed: u64,
     start: u64,
     end: u64,
     crc: u32,
@@ -153,7 +158,7 @@ struct Header {
 fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [Header], directory: u64) -> Result<(), ArchiveError> {
     headers.sort_unstable_by_key(|header| header.at);
     let mut expected = 0;
-    for Header { at: header, start, end, crc, name } in headers.iter() {
+    for Header { at: header, listed, start, end, crc, name } in headers.iter() {
         if *header != expected || *start < header + LOCAL_HEADER_BYTES {
             return Err(malformed(format!("the entry {name:?} overlaps another or leaves a gap before it")));
         }
@@ -171,6 +176,12 @@ fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [Header], director
         let is_size = |size: u32| u64::from(size) == end - start || size == u32::MAX;
         if flags & !UTF8_FLAG != 0 || !stored || word(14) != *crc || !is_size(word(18)) || !is_size(word(22)) {
             return Err(malformed(format!("the entry {name:?} has another method, CRC-32 or size in its own header")));
+        }
+        let mut disk = [0; 2];
+        source.seek(SeekFrom::Start(listed + DISK_NUMBER_AT))?;
+        source.read_exact(&mut disk)?;
+        if disk != [0, 0] {
+            return Err(malformed(format!("the entry {name:?} is said to lie on another disk")));
         }
         expected = *end;
     }

@@ -205,6 +205,7 @@ function readCentral(head: Fields, rawName: Uint8Array, extra: Uint8Array): Entr
   if (head.u16(10) !== 0 || (head.u16(8) & 1) !== 0 || sizes.plain !== sizes.stored) throw new NotADossier(`the entry ${shown} is compressed or encrypted`);
   const attributes = head.u32(38);
   const isUnix = head.u16(4) >> 8 === 3;
+  if (head.u16(34) !== 0) throw new NotADossier(`the entry ${shown} is said to lie on another disk`);
   const isLink = isUnix && attributes !== 0 && ((attributes >>> 16) & 0xa000) === 0xa000;
   if (isLink || name.endsWith("/") || name.endsWith("\\")) throw new NotADossier(`the entry ${shown} is a link or a folder`);
   if (!name.startsWith(ROOT) || !isSafe(innerName(name))) throw new NotADossier(`the entry ${shown} lies outside ${ROOT}`);

@@ -409,3 +409,27 @@ def trust_text(pins):
 def smallest():
     """The smallest dossier that passes, each bit of which is flipped by `tests/mutants --flips`."""
     return min((base().make() for base, pins in BASES if pins == TRUST), key=len)
+
+
+# Fields of ZIP headers that are not evidence: their length and meaning, by offset, in a local header and in one of the directory. What no
+# verifier reads, because it says nothing of names and bytes.
+LOCAL = {4: (2, "version needed"), 10: (4, "time of the entry")}
+CENTRAL = {4: (2, "version made by"), 6: (2, "version needed"), 12: (4, "time of the entry"), 36: (2, "internal attributes"), 38: (4, "external attributes")}
+
+
+def not_evidence(data):
+    """What each byte of an archive is that a change may leave unnoticed, by its offset."""
+    fields = {}
+
+    def note(header, at):
+        for offset, (length, meaning) in header.items():
+            fields.update({at + offset + one: meaning for one in range(length)})
+
+    entries, _, directory = struct.unpack("<HII", data[-12:-2])
+    at = directory
+    for _ in range(entries):
+        names, extra, comment = struct.unpack("<HHH", data[at + 28 : at + 34])
+        note(CENTRAL, at)
+        note(LOCAL, struct.unpack("<I", data[at + 42 : at + 46])[0])
+        at += 46 + names + extra + comment
+    return fields

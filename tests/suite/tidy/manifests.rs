@@ -50,9 +50,12 @@ fn from_git(lock: &str) -> Vec<String> {
 /// The packages of ours that the bench profile, by which the tests are built, does not name, and names of it that are no package's.
 fn not_built_for_tests(workspace: &str, manifests: &[Source]) -> Vec<String> {
     let workspace: Table = workspace.parse().expect("Cargo.toml is TOML");
-    let named = workspace.get("profile").and_then(|profiles| profiles.get("bench")?.get("package")?.as_table().cloned()).unwrap_or_default();
+    let named =
+        workspace.get("profile").and_then(|profiles| profiles.get("bench")?.get("package")?.as_table().cloned()).unwrap_or_default();
     let named: BTreeSet<String> = named.into_iter().map(|(name, _)| name).collect();
-    let ours = manifests.iter().filter_map(|manifest| Some(manifest.text.parse::<Table>().ok()?.get("package")?.get("name")?.as_str()?.to_owned()));
+    let ours = manifests
+        .iter()
+        .filter_map(|manifest| Some(manifest.text.parse::<Table>().ok()?.get("package")?.get("name")?.as_str()?.to_owned()));
     named.symmetric_difference(&ours.collect()).cloned().collect()
 }
 

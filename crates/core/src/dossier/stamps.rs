@@ -314,7 +314,11 @@ mod tests {
         let stamps = times(&[(2, 100, 100), (5, 200, 200)]);
         let check = |records: &[(u64, u64)]| {
             let records: Vec<_> = records.iter().map(|&(index, seconds)| (index, time(seconds))).collect();
-            stamps.check(&records, records.len(), TimeDemand::default()).into_iter().map(|one| (one.status, one.subject)).collect::<Vec<_>>()
+            stamps
+                .check(&records, records.len(), TimeDemand::default())
+                .into_iter()
+                .map(|one| (one.status, one.subject))
+                .collect::<Vec<_>>()
         };
         use crate::finding::Status::{Failed, NotChecked, Passed};
         assert_eq!(check(&[(2, 110), (4, 190)]), [(Passed, "2 records".to_owned())]);
