@@ -8,6 +8,7 @@
 //! `fuzz/run` drives these with a fuzzer's feedback, `tests/suite/parsers.rs` with fixed mutations of good inputs.
 
 use std::io::Cursor;
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use custodia_api::messages as http;
@@ -33,6 +34,7 @@ use custodia_core::log::checkpoint::SignedCheckpoint;
 use custodia_core::log::note::{NoteSignature, SignedNote, VerifierKey};
 use custodia_core::log::policy::Policy;
 use custodia_core::log::proof_file::ProofFile;
+use custodia_core::log::stamp::{MAX_STAMP_BYTES, StampRoots, StampedBytes, UnverifiedStamp};
 use custodia_core::log::tile::{self, Tile};
 use custodia_core::secret::Secret32;
 use custodia_core::time::{ClaimedTime, LogTime};
@@ -56,7 +58,7 @@ macro_rules! targets {
 }
 
 targets! {
-    note signature_lines checkpoint verifier_key tile_path tile_bytes proof_file policy
+    note signature_lines checkpoint verifier_key tile_path tile_bytes proof_file policy stamp
     statement intent intent_payload device_request trust_list trust_list_payload certificate record receipt
     manifest intake_form sealed_text segment file_name
     commit_context commit key_package group_info ring_row welcome grant
@@ -146,6 +148,25 @@ pub fn proof_file(bytes: &[u8]) -> bool {
 pub fn policy(bytes: &[u8]) -> bool {
     let Ok(policy) = Policy::parse(bytes) else { return false };
     let _ = policy.quorum_met(&[]);
+    true
+}
+
+/// An authority's answer, under the roots and for the checkpoint of `tests/vectors/stamps`.
+pub fn stamp(bytes: &[u8]) -> bool {
+    static WORLD: LazyLock<(StampedBytes, StampRoots)> = LazyLock::new(|| {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/stamps/cases.json")).expect("the vectors are JSON");
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+        let key = text(&file["log"]).parse().expect("the log's key");
+        let checkpoint = SignedCheckpoint::parse(text(&file["checkpoint"]).as_bytes()).and_then(|signed| signed.verify(&key));
+        let roots = [text(&file["roots"]["root"]), text(&file["roots"]["root-rsa"])].concat();
+        (StampedBytes::of(&checkpoint.expect("a checkpoint")), StampRoots::parse(&roots).expect("roots"))
+    });
+    let Ok(stamp) = UnverifiedStamp::parse(bytes) else { return false };
+    assert!(bytes.len() <= MAX_STAMP_BYTES);
+    if let Ok(genuine) = stamp.verify(&WORLD.0, &WORLD.1) {
+        assert!(genuine.earliest() <= genuine.latest() && !genuine.authority().is_empty());
+    }
     true
 }
 

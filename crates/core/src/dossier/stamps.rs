@@ -259,6 +259,7 @@ impl BoundTime<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Status::{Failed, NotChecked, Passed};
 
     fn time(seconds: u64) -> LogTime {
         LogTime::from_millis(seconds * 1000).unwrap()
@@ -320,7 +321,6 @@ mod tests {
                 .map(|one| (one.status, one.subject))
                 .collect::<Vec<_>>()
         };
-        use crate::finding::Status::{Failed, NotChecked, Passed};
         assert_eq!(check(&[(2, 110), (4, 190)]), [(Passed, "2 records".to_owned())]);
         assert_eq!(check(&[(0, 1), (4, 190), (6, 300)]), [(NotChecked, "2 of 3 records".to_owned())]);
         assert_eq!(check(&[(0, 101), (2, 99), (4, 201)]).iter().filter(|(status, _)| *status == Failed).count(), 3);

@@ -107,7 +107,7 @@ impl PublicKey {
             return Err(StampError::Malformed(WHAT));
         };
         parts.finish()?;
-        let curve = || Some(Elements::new(algorithm.parameters?.whole, WHAT).ok()?.oid().ok()?);
+        let curve = || Elements::new(algorithm.parameters?.whole, WHAT).ok()?.oid().ok();
         let key = key.to_vec();
         Ok(match algorithm.oid {
             RSA if algorithm.is_plain() && RSA_BITS.contains(&modulus_bits(&key)?) => Some(Self::Rsa(key)),
