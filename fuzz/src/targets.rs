@@ -36,6 +36,7 @@ use custodia_core::log::policy::Policy;
 use custodia_core::log::proof_file::ProofFile;
 use custodia_core::log::stamp::{MAX_STAMP_BYTES, StampRoots, StampedBytes, UnverifiedStamp};
 use custodia_core::log::tile::{self, Tile};
+use custodia_core::log::witness::{AddCheckpoint, judge};
 use custodia_core::secret::Secret32;
 use custodia_core::time::{ClaimedTime, LogTime};
 use custodia_mls::{FollowedGroup, MlsError, MlsState, RingRow, StagedJoin, VerifiedKeyPackage};
@@ -58,7 +59,7 @@ macro_rules! targets {
 }
 
 targets! {
-    note signature_lines checkpoint verifier_key tile_path tile_bytes proof_file policy stamp
+    note signature_lines checkpoint verifier_key tile_path tile_bytes proof_file add_checkpoint policy stamp
     statement intent intent_payload device_request trust_list trust_list_payload certificate record receipt
     manifest intake_form sealed_text segment file_name
     commit_context commit key_package group_info ring_row welcome grant
@@ -141,6 +142,14 @@ pub fn tile_bytes(bytes: &[u8]) -> bool {
 pub fn proof_file(bytes: &[u8]) -> bool {
     let Ok(proof) = ProofFile::parse(bytes) else { return false };
     assert_eq!(proof.to_text().as_bytes(), bytes, "a proof file has one encoding");
+    true
+}
+
+/// A request to a witness.
+pub fn add_checkpoint(bytes: &[u8]) -> bool {
+    let Ok(request) = AddCheckpoint::parse(bytes) else { return false };
+    assert_eq!(request.to_text().as_bytes(), bytes, "a request to a witness has one encoding");
+    let _ = judge(&request, &[], None);
     true
 }
 

@@ -27,6 +27,8 @@ pub enum Form {
     EntryBundle,
     /// A policy file.
     Policy,
+    /// A request to a witness.
+    AddCheckpoint,
 }
 
 impl fmt::Display for Form {
@@ -42,6 +44,7 @@ impl fmt::Display for Form {
             Self::Tile => "tile",
             Self::EntryBundle => "entry bundle",
             Self::Policy => "policy file",
+            Self::AddCheckpoint => "request to a witness",
         })
     }
 }

@@ -13,6 +13,7 @@
 //! cosignature  what a witness or auditor adds, with a time        (C2SP tlog-cosignature)
 //! policy       which logs and cosigners a verifier demands        (C2SP tlog-policy)
 //! stamp        time stamps on checkpoints, under pinned roots     (RFC 3161; with the feature aws-lc-rs)
+//! witness      what is sent to a witness, and its judgement       (C2SP tlog-witness)
 //! proof_file   inclusion proof and checkpoint in one file         (C2SP tlog-proof)
 //! ```
 
@@ -26,6 +27,7 @@ pub mod proof_file;
 #[cfg(feature = "aws-lc-rs")]
 pub mod stamp;
 pub mod tile;
+pub mod witness;
 
 mod error;
 #[cfg(test)]
@@ -44,3 +46,4 @@ pub use proof::{
 };
 pub use proof_file::ProofFile;
 pub use tile::{Tile, TileContent};
+pub use witness::AddCheckpoint;

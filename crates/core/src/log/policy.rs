@@ -11,7 +11,7 @@
 //! Limits: 64 KiB; 64 logs, 64 witnesses, 64 groups.
 
 use super::checkpoint::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
-use super::cosignature::{Cosignature, CosignerKey};
+use super::cosignature::{Cosignature, CosignatureTime, CosignerKey};
 use super::error::{Form, LogError};
 use super::text::decimal;
 
@@ -153,13 +153,49 @@ impl Policy {
         find(&self.witnesses, &self.groups, name).map(|member| self.is_met(member, cosignatures))
     }
 
+    /// The latest time at which these cosignatures, all of one checkpoint, make the quorum: of a witness that of its newest one, of a group the
+    /// k-th newest of its members. None if the quorum is not met, or asks for nobody.
+    pub fn quorum_time(&self, cosignatures: &[Cosignature]) -> Option<CosignatureTime> {
+        match self.quorum {
+            Quorum::None => None,
+            Quorum::Of(member) => self.met_since(member, cosignatures),
+        }
+    }
+
     fn is_met(&self, member: Member, cosignatures: &[Cosignature]) -> bool {
+        self.met_since(member, cosignatures).is_some()
+    }
+
+    fn met_since(&self, member: Member, cosignatures: &[Cosignature]) -> Option<CosignatureTime> {
         match member {
-            Member::Witness(place) => cosignatures.iter().any(|cosignature| *cosignature.key() == self.witnesses[place].key),
+            Member::Witness(place) => {
+                let own = cosignatures.iter().filter(|cosignature| *cosignature.key() == self.witnesses[place].key);
+                own.map(Cosignature::time).max()
+            }
             Member::Group(place) => {
                 // A group's members stand above it, so this ends; each is in one group only, so each is counted once.
                 let group = &self.groups[place];
-                group.members.iter().filter(|&&member| self.is_met(member, cosignatures)).count() >= group.threshold
+                let mut times: Vec<_> = group.members.iter().filter_map(|&member| self.met_since(member, cosignatures)).collect();
+                times.sort_unstable_by(|a, b| b.cmp(a));
+                times.get(group.threshold - 1).copied()
+            }
+        }
+    }
+
+    /// Whether these witnesses alone would make the quorum; of a policy that asks for nobody, whether there is one.
+    pub fn would_be_met_by(&self, keys: &[&CosignerKey]) -> bool {
+        match self.quorum {
+            Quorum::None => !keys.is_empty(),
+            Quorum::Of(member) => self.is_met_by(member, keys),
+        }
+    }
+
+    fn is_met_by(&self, member: Member, keys: &[&CosignerKey]) -> bool {
+        match member {
+            Member::Witness(place) => keys.contains(&&self.witnesses[place].key),
+            Member::Group(place) => {
+                let group = &self.groups[place];
+                group.members.iter().filter(|&&member| self.is_met_by(member, keys)).count() >= group.threshold
             }
         }
     }

@@ -178,6 +178,18 @@ impl<'a> UnverifiedStamp<'a> {
         token::read(response).map(Self)
     }
 
+    /// Whether it is of what was asked for: the digest of the same bytes, and the same nonce. Who signed it is not looked at.
+    pub fn answers(&self, request: &StampRequest) -> bool {
+        let info = &self.0.info;
+        let is_sha256 = matches!(Digest::named(&info.imprint_algorithm), Some(Digest::Sha256));
+        is_sha256 && info.imprint == request.imprint.as_bytes() && info.nonce == Some(&request.nonce)
+    }
+
+    /// The time that it states, in seconds since 1970; whether that is true is for [`Self::verify`].
+    pub const fn stated_seconds(&self) -> u64 {
+        self.0.info.time / 1000
+    }
+
     /// Checks every rule of `docs/spec/witnesses.md` §3 against the stamped bytes of a checkpoint and the pinned roots.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod limits;
 mod tree;
 mod vectors;
+mod witness;
 
 use serde_json::Value;
 

@@ -26,6 +26,8 @@ fn what_is_over_a_limit_is_refused_for_its_size() {
     assert_eq!(size_of(SignedNote::parse(&over(note::MAX_NOTE_BYTES)).unwrap_err()), note::MAX_NOTE_BYTES);
     assert_eq!(size_of(NoteSignature::parse_lines(&over(note::MAX_NOTE_BYTES)).unwrap_err()), note::MAX_NOTE_BYTES);
     assert_eq!(size_of(ProofFile::parse(&over(proof_file::MAX_PROOF_FILE_BYTES)).unwrap_err()), proof_file::MAX_PROOF_FILE_BYTES);
+    let request = AddCheckpoint::parse(&over(witness::MAX_ADD_CHECKPOINT_BYTES)).unwrap_err();
+    assert_eq!(size_of(request), witness::MAX_ADD_CHECKPOINT_BYTES);
     assert_eq!(size_of(Policy::parse(&over(policy::MAX_POLICY_BYTES)).unwrap_err()), policy::MAX_POLICY_BYTES);
     let bundle = Tile::new(TileContent::Entries, 0, 1).unwrap();
     size_of(bundle.read_entries(&over(256 * 65_537)).unwrap_err());
