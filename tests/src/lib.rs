@@ -11,4 +11,5 @@ pub mod backends;
 pub mod liar;
 pub mod poison;
 pub mod proxy;
+pub mod tsa;
 pub mod world;

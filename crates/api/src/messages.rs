@@ -66,8 +66,7 @@ body! {
 }
 
 body! {
-    /// `GET /v1/log/kept?at_least=SIZE` or `?at_most=SIZE`, with `&with=stamp` or `&with=cosignature` if one of the two is asked for, public:
-    /// a checkpoint that is kept for ever, because it was cosigned or stamped.
+    /// `GET /v1/log/kept?at_least=SIZE` or `?at_most=SIZE`, and `&with=stamp` or `&with=cosignature`, public: a checkpoint that is kept for ever.
     Kept {
         /// The checkpoint's note, with every cosignature that the server has for it.
         checkpoint: String,

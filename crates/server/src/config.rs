@@ -10,6 +10,7 @@ use custodia_core::log::checkpoint::Origin;
 
 mod witnesses;
 
+pub(crate) use witnesses::read_policy;
 pub use witnesses::{StampAuthority, StampsConfig, WitnessesConfig};
 
 /// How a server is set up. Paths are as written in the file; a relative one counts from the working folder.
@@ -158,6 +159,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// What is wrong with the roots of time-stamping authorities.
+    pub(crate) fn of_roots(message: String) -> Self {
+        Self { line: None, key: "stamps.tsa_roots".to_owned(), message, next: "Name a file of certificates in PEM.".to_owned() }
+    }
+
     /// What is wrong with the witnesses' policy.
     pub(crate) fn of_policy(message: String) -> Self {
         let next = "Name a C2SP tlog-policy file; docs/WITNESSES.md shows one.".to_owned();
@@ -281,6 +287,11 @@ impl ServerConfig {
             && let Err(message) = witnesses.read_policy(None)
         {
             problems.push(Problem { line: line_of(text, "witnesses.policy"), ..Problem::of_policy(message) });
+        }
+        if let Some(stamps) = &self.stamps
+            && let Err(message) = stamps.read_roots()
+        {
+            problems.push(Problem { line: line_of(text, "stamps.tsa_roots"), ..Problem::of_roots(message) });
         }
         problems
     }

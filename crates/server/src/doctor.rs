@@ -3,6 +3,7 @@
 //! It makes a table and objects of its own and takes them away again; a log that is there is not touched. What it finds says what the parts
 //! do, not what they will do: nothing here replaces a backup or a second disk.
 
+mod kept;
 mod objects;
 
 use core::fmt;
@@ -50,9 +51,10 @@ impl Finding {
     }
 }
 
-/// Tries out what the configuration names, in this order: database, object store.
+/// Tries out what the configuration names, in this order: database, object store; and looks up what witnesses and authorities said last.
 pub async fn examine(config: &ServerConfig) -> Vec<Finding> {
     let mut findings = store::doctor::examine(&config.database_url()).await;
     findings.extend(objects::examine(&config.store).await);
+    findings.extend(kept::examine(config).await);
     findings
 }

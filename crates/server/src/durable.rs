@@ -5,12 +5,29 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use custodia_failpoint::fail_point;
+
 /// Writes a secret to a file that must not exist yet, readable by its owner alone (0600).
 pub(crate) fn write_new_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("a file lies in a folder"))?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()?;
+    File::open(folder)?.sync_all()
+}
+
+/// Puts a file in place of one that may exist, readable by its owner alone (0600): after a crash the old one or the new one is there, whole.
+///
+/// # Errors
+/// Which of the two would be there after a crash is then not known.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("a file lies in a folder"))?;
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fail_point!("server.file.written_beside");
+    fs::rename(&beside, path)?;
     File::open(folder)?.sync_all()
 }
 

@@ -5,6 +5,8 @@
 //! ```text
 //! PRIVATE+KEY+<origin>+<key id, 8 hexadecimal digits>+<Base64 of 0x01 ‖ Ed25519 seed (32)>
 //! ```
+//! A witness's key is such a line too, with its own name and 0x04.
+//!
 //! A key-encryption key is a file `<KEK id>.kek` of 32 bytes, the id 16 random bytes in hexadecimal digits; `current` names the one that wraps new
 //! shares. Every folder holds all of them.
 
@@ -15,6 +17,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use custodia_core::exhibit::keys::KekId;
 use custodia_core::log::checkpoint::{LogSigner, Origin};
+use custodia_core::log::cosignature::Cosigner;
+use custodia_core::log::note::{KeyKind, KeyName, VerifierKey};
 use custodia_core::secret::Secret32;
 use ed25519_dalek::SigningKey;
 
@@ -36,10 +40,7 @@ fn no_random(error: getrandom::Error) -> StartError {
 pub(crate) fn create_log_key(path: &Path, origin: &Origin) -> Result<LogSigner, StartError> {
     let seed = random::<32>().map_err(no_random)?;
     let signer = signer(path, origin, &seed)?;
-    let id = signer.log_key().verifier_key().id();
-    let id = hexadecimal(id.as_bytes());
-    let line = format!("PRIVATE+KEY+{origin}+{id}+{}\n", STANDARD.encode([&[1][..], &seed].concat()));
-    durable::write_new_secret(path, line.as_bytes()).map_err(StartError::io("write the log key", path))?;
+    write_note_key(path, signer.log_key().verifier_key(), &seed).map_err(StartError::io("write the log key", path))?;
     Ok(signer)
 }
 
@@ -48,19 +49,57 @@ pub(crate) fn create_log_key(path: &Path, origin: &Origin) -> Result<LogSigner, 
 /// # Errors
 /// A file that others may read, one of another form, or the key of another log.
 pub(crate) fn read_log_key(path: &Path, origin: &Origin) -> Result<LogSigner, StartError> {
+    let (name, seed) = read_note_key(path, KeyKind::Ed25519)?;
+    if name != origin.as_str() {
+        let message = "it is the key of another log than the configured origin";
+        return Err(StartError::Key { path: path.to_owned(), message });
+    }
+    signer(path, origin, &seed)
+}
+
+/// Writes a note's private key in a file that must not exist yet.
+fn write_note_key(path: &Path, key: &VerifierKey, seed: &[u8; 32]) -> io::Result<()> {
+    let (name, id, kind) = (key.name(), hexadecimal(key.id().as_bytes()), key.kind().type_byte());
+    let line = format!("PRIVATE+KEY+{name}+{id}+{}\n", STANDARD.encode([&[kind][..], seed].concat()));
+    durable::write_new_secret(path, line.as_bytes())
+}
+
+/// Reads a note's private key of that kind: its name and seed.
+fn read_note_key(path: &Path, kind: KeyKind) -> Result<(String, [u8; 32]), StartError> {
     let bad = |message: &'static str| StartError::Key { path: path.to_owned(), message };
-    let bytes = durable::read_secret(path, 1024).map_err(StartError::io("read the log key", path))?;
+    let bytes = durable::read_secret(path, 1024).map_err(StartError::io("read the key", path))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("it is not text"))?;
     let rest = text.trim_end().strip_prefix("PRIVATE+KEY+").ok_or_else(|| bad("it does not begin with PRIVATE+KEY+"))?;
     // The key itself may hold '+'; name and id may not.
     let mut parts = rest.splitn(3, '+');
     let (Some(name), Some(_), Some(key)) = (parts.next(), parts.next(), parts.next()) else { return Err(bad("parts are missing")) };
-    if name != origin.as_str() {
-        return Err(bad("it is the key of another log than the configured origin"));
-    }
     let key = STANDARD.decode(key).map_err(|_| bad("the key is not Base64"))?;
-    let Some((1, seed)) = key.split_first() else { return Err(bad("it is not an Ed25519 key")) };
-    signer(path, origin, &seed.try_into().map_err(|_| bad("the seed is not 32 bytes"))?)
+    let seed = key.split_first().filter(|(found, _)| **found == kind.type_byte());
+    let (_, seed) = seed.ok_or_else(|| bad("it is not a key of the kind that is used here"))?;
+    Ok((name.to_owned(), seed.try_into().map_err(|_| bad("the seed is not 32 bytes"))?))
+}
+
+/// Makes a witness's key in a file that must not exist yet.
+pub(crate) fn create_witness_key(path: &Path, name: KeyName) -> Result<Cosigner, StartError> {
+    let seed = random::<32>().map_err(no_random)?;
+    let cosigner = cosigner(path, name, &seed)?;
+    write_note_key(path, cosigner.cosigner_key().verifier_key(), &seed).map_err(StartError::io("write the witness's key", path))?;
+    Ok(cosigner)
+}
+
+/// Reads a witness's key.
+///
+/// # Errors
+/// A file that others may read, or one of another form.
+pub(crate) fn read_witness_key(path: &Path) -> Result<Cosigner, StartError> {
+    let (name, seed) = read_note_key(path, KeyKind::CosignatureV1)?;
+    let name = name.parse().map_err(|_| StartError::Key { path: path.to_owned(), message: "its name cannot be that of a key" })?;
+    cosigner(path, name, &seed)
+}
+
+fn cosigner(path: &Path, name: KeyName, seed: &[u8; 32]) -> Result<Cosigner, StartError> {
+    Cosigner::new(name, SigningKey::from_bytes(seed))
+        .map_err(|_| StartError::Key { path: path.to_owned(), message: "no note key can be made of it" })
 }
 
 fn signer(path: &Path, origin: &Origin, seed: &[u8; 32]) -> Result<LogSigner, StartError> {

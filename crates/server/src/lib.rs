@@ -9,6 +9,7 @@
 
 mod auth;
 mod clock;
+mod collector;
 pub mod config;
 pub mod doctor;
 mod durable;
@@ -26,9 +27,10 @@ mod store;
 mod strangers;
 mod tls;
 mod vault;
+pub mod witness;
 
 pub use clock::{Clock, MachineClock};
-pub use config::{Problem, ServerConfig, check};
+pub use config::{Problem, ServerConfig, TlsConfig, check};
 pub use error::StartError;
 pub use server::{Running, Server};
 
@@ -42,3 +44,6 @@ mod backends;
 mod proxy;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[path = "../../../tests/src/tsa.rs"]
+mod tsa;

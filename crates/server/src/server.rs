@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, MachineClock};
+use crate::collector::Collector;
 use crate::config::{Problem, ServerConfig, lies_within};
 use crate::durable;
 use crate::error::StartError;
@@ -41,6 +42,9 @@ pub struct Running {
     serving: JoinHandle<std::io::Result<()>>,
     sequencing: Sequencing,
     deleting: JoinHandle<()>,
+    collecting: Vec<JoinHandle<()>>,
+    #[cfg(test)]
+    collector: Arc<Collector>,
     vault: Arc<Vault>,
 }
 
@@ -66,6 +70,12 @@ impl Running {
         &self.vault.store
     }
 
+    /// What collects cosignatures and stamps, to take a turn now.
+    #[cfg(test)]
+    pub(crate) fn collector(&self) -> Arc<Collector> {
+        Arc::clone(&self.collector)
+    }
+
     /// Takes the turn of an idle server now.
     #[cfg(test)]
     pub(crate) async fn idle_turn(&self) {
@@ -81,6 +91,10 @@ impl Running {
         // Every request has its answer by now: no act waits.
         self.sequencing.stop().await;
         self.deleting.abort();
+        for task in self.collecting {
+            task.abort();
+            let _ = task.await;
+        }
         self.vault.store.close().await;
         ended.map_err(StartError::io("serve on", Path::new("the listening address")))
     }
@@ -140,6 +154,7 @@ impl Server {
         refuse_misplaced_keks(config)?;
         let tls = config.tls.as_ref().map(tls::load).transpose()?;
         let (vault, waiting) = Vault::open(config, clock).await?;
+        let collector = Arc::new(Collector::new(config, Arc::clone(&vault))?);
         let listener =
             std::net::TcpListener::bind(config.listen).map_err(StartError::io("listen on", Path::new(&config.listen.to_string())))?;
         let addr = listener.local_addr().map_err(StartError::io("listen on", Path::new(&config.listen.to_string())))?;
@@ -147,6 +162,7 @@ impl Server {
         let shared =
             web::Data::new(Shared { vault: Arc::clone(&vault), authorities, strangers: Strangers::new(config.limits.refused_per_minute) });
         let sequencing = Sequencing::start(waiting, &vault)?;
+        let collecting = collector.run();
         let deleting = tokio::spawn(delete_erased(Arc::clone(&vault)));
         let server = HttpServer::new(move || {
             App::new().app_data(shared.clone()).wrap(from_fn(used_up_before_the_answer)).configure(http::configure)
@@ -161,7 +177,17 @@ impl Server {
         let server = server.map_err(StartError::io("listen on", Path::new(&addr.to_string())))?.run();
         let handle = server.handle();
         tracing::info!(server.address = %addr, log.origin = %config.origin, "the server takes requests");
-        Ok(Running { addr, handle, serving: tokio::spawn(server), sequencing, deleting, vault })
+        Ok(Running {
+            addr,
+            handle,
+            serving: tokio::spawn(server),
+            sequencing,
+            deleting,
+            collecting,
+            #[cfg(test)]
+            collector,
+            vault,
+        })
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) use reading::{Shown, receipt_of};
 
 use crate::auth::Caller;
 use crate::clock::Clock;
+use crate::collector::Contradicted;
 use crate::config::{LimitsConfig, Problem, ServerConfig};
 use crate::error::{Refusal, StartError};
 use crate::head_file::HeadFile;
@@ -54,6 +55,8 @@ pub(crate) struct Vault {
     /// Memory for objects that are being taken in, and given out.
     pub uploads: Memory,
     pub downloads: Memory,
+    /// Whether witnesses contradict what the database holds.
+    pub contradicted: Contradicted,
     /// Whose cosignatures are kept.
     pub policy: Option<Policy>,
     trust_pin: Sha256Digest,
@@ -96,6 +99,7 @@ impl Vault {
             known: Arc::default(),
             uploads: Memory::new(config.limits.upload_mib),
             downloads: Memory::new(config.limits.download_mib),
+            contradicted: Contradicted::default(),
             policy,
             trust_pin: config.trust_pin,
             sequencer,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use custodia_core::log::LogKey;
 use custodia_core::log::policy::{MAX_POLICY_BYTES, Policy};
+use custodia_core::log::stamp::StampRoots;
 
 /// Witnesses.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
@@ -37,6 +38,9 @@ pub struct StampsConfig {
     /// The authorities (PEM) by which their TLS certificates are judged; without it those of the machine.
     #[serde(default)]
     pub tls_authorities: Option<PathBuf>,
+    /// Roots of the time-stamping authorities (PEM): only stamps that lead to them are kept. Without it, that is for verifiers alone.
+    #[serde(default)]
+    pub tsa_roots: Option<PathBuf>,
 }
 
 /// A time-stamping authority.
@@ -107,6 +111,18 @@ pub(crate) fn read_policy(path: &Path) -> Result<Policy, String> {
 }
 
 impl StampsConfig {
+    /// Reads the pinned roots, if there are any.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no certificate.
+    pub(crate) fn read_roots(&self) -> Result<Option<StampRoots>, String> {
+        let Some(path) = &self.tsa_roots else { return Ok(None) };
+        let said = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| said(&error))?;
+        let roots = StampRoots::parse(&text).map_err(|error| said(&error))?;
+        if roots.is_empty() { Err(said(&"it holds no certificate")) } else { Ok(Some(roots)) }
+    }
+
     pub(super) fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         period("stamps.every_seconds", self.every_seconds, 86_400, &mut faults);

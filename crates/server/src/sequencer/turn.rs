@@ -39,6 +39,9 @@ pub(crate) enum Stop {
         /// Size and root in the head file.
         seen: String,
     },
+    /// Witnesses have seen more of this log, or another.
+    #[error("{0}")]
+    Witnessed(String),
     /// What was read back is not what was written.
     #[error("the tree read back from the database has another root than the one computed; nothing is signed")]
     Root,
@@ -67,7 +70,7 @@ impl Stop {
         match self {
             Self::HeadFile { .. } => "data.head_file",
             Self::Internal(_) | Self::Counted(_) => "none",
-            Self::Store(_) | Self::Behind { .. } | Self::Root | Self::Swapped => "data.database",
+            Self::Store(_) | Self::Behind { .. } | Self::Witnessed(_) | Self::Root | Self::Swapped => "data.database",
         }
     }
 }
@@ -78,6 +81,7 @@ impl Stop {
 /// Nothing was entered, or (for the head file alone) it is not promised: a retry finds it.
 pub(super) async fn take(vault: &Vault, submissions: Vec<Sent>) -> Result<Vec<Result<Entered, Refusal>>, Stop> {
     let mut head_file = vault.head_file.lock().await;
+    vault.contradicted.reason().map_or(Ok(()), |reason| Err(Stop::Witnessed(reason)))?;
     let mut write = vault.store.write().await?;
     let start = log::lock_head(&vault.store, write.conn()).await?;
     // The same head needs no comparison: that the tree has this root is looked at below.

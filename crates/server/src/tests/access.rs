@@ -141,9 +141,9 @@ impl Scene {
             .replace("{exhibit}", &exhibit.to_string())
             .replace("{name}", &name.to_string())
             .replace("{path}", "0/000.p/1");
-        let query = match (method, path) {
-            (_, "/v1/log/consistency") => "?from=1&to=2",
-            (_, "/v1/log/kept") => "?at_least=1",
+        let query = match path {
+            "/v1/log/consistency" => "?from=1&to=2",
+            "/v1/log/kept" => "?at_least=1",
             _ => "",
         };
         let body = match (method, path) {
@@ -328,9 +328,7 @@ pub(super) async fn scene() -> (Scene, BTreeMap<&'static str, TestDevice>) {
     let last = page.records.last().unwrap().open().unwrap();
     scene.place.chain = ChainSeen { seq: last.exhibit.unwrap().unwrap().seq.0, commitment: last.commitment.0 };
 
-    let cosigned = scene.world.cosigned().await;
-    assert_eq!(scene.world.bring("/v1/log/cosignatures", cosigned.as_bytes()).await.status, 200);
-
+    assert_eq!(scene.world.bring("/v1/log/cosignatures", scene.world.cosigned().await.as_bytes()).await.status, 200);
     remove(&mut scene, ana, removed).await;
     scene.follow(recovery).await;
     (scene, people)

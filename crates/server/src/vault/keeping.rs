@@ -5,6 +5,7 @@ use custodia_core::custody::wire::Base64;
 use custodia_core::log::checkpoint::SignedCheckpoint;
 use custodia_core::log::cosignature::Cosignature;
 use custodia_core::log::merkle::TreeSize;
+use custodia_core::log::policy::Policy;
 
 use super::Vault;
 use crate::error::Refusal;
@@ -50,7 +51,7 @@ impl Vault {
             }
             return Err(Refusal::NotFound("checkpoint of this log"));
         }
-        let keys = self.policy.iter().flat_map(|policy| policy.witnesses()).map(|witness| &witness.key);
+        let keys = self.policy.iter().flat_map(Policy::witnesses).map(|witness| &witness.key);
         let lines = sent.note().signatures();
         let verified: Vec<Cosignature> = keys.filter_map(|key| lines.iter().find_map(|line| key.verify(sent.claim(), line).ok())).collect();
         self.store_cosignatures(size, &verified).await?;

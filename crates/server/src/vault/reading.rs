@@ -11,7 +11,7 @@ use custodia_core::digest::Sha256Digest;
 use custodia_core::identity::Role;
 use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::merkle::{LeafIndex, MerkleError, NodeHash, NodeId, TreeSize};
-use custodia_core::log::proof::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
+use custodia_core::log::proof::{ConsistencyProof, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
 use custodia_core::log::tile::{self, Tile, TileContent};
 use custodia_failpoint::fail_point;
 use custodia_mls::FollowedGroup;
@@ -128,6 +128,14 @@ impl Vault {
         let nodes = Nodes::read(&mut conn, places).await?;
         let proof = consistency_proof(from, to, |id| nodes.get(id).map_err(|_| MerkleError::RootMismatch));
         Ok(Consistency { proof: digests(proof.map_err(|_| Refusal::Internal("a proof cannot be made"))?.hashes()) })
+    }
+
+    /// What a witness needs that has the tree of `from`: the proof that it begins the tree of `to`.
+    pub(crate) async fn consistency_proof(&self, from: TreeSize, to: TreeSize) -> Result<ConsistencyProof, StoreError> {
+        let corrupt = |_| StoreError::Corrupt("a tree of which no proof can be made");
+        let mut conn = self.store.read().await?;
+        let nodes = Nodes::read(&mut conn, consistency_nodes(from, to).map_err(corrupt)?).await?;
+        consistency_proof(from, to, |id| nodes.get(id).map_err(|_| MerkleError::RootMismatch)).map_err(corrupt)
     }
 
     /// A page of the registry's chain.
