@@ -12,3 +12,4 @@ mod recovery;
 mod stage;
 mod succession;
 mod sweep;
+mod witness;

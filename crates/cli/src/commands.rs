@@ -14,6 +14,7 @@ pub mod office;
 pub mod schema;
 pub mod serve;
 pub mod verify;
+pub mod witness;
 
 use std::path::Path;
 

@@ -58,6 +58,9 @@ enum Command {
     Dossier(commands::dossier::Command),
     /// Check a dossier offline, by your own trust file.
     Verify(commands::verify::Options),
+    /// A witness: cosign the heads of logs that only append, and keep evidence against those that do not.
+    #[command(subcommand)]
+    Witness(commands::witness::Command),
     /// What this program works with: flags, environment, configurations.
     #[command(subcommand)]
     Config(commands::config::Command),
@@ -161,6 +164,7 @@ async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Exhibit(command) => Box::pin(commands::exhibit::run(command, settings)).await,
         Command::Log(command) => commands::log::run(command, settings).await,
         Command::Dossier(command) => Box::pin(commands::dossier::run(command, settings)).await,
+        Command::Witness(command) => commands::witness::run(command).await,
         Command::Config(command) => commands::config::run(&command, settings),
         Command::Completions(options) => commands::manual::complete(&options, &mut Cli::command()),
         Command::Man(options) => commands::manual::pages(&options, Cli::command()),

@@ -64,6 +64,9 @@ schemas! {
     "serve begin" "serve-begin";
     "serve init" "serve-init";
     "verify" "verify";
+    "witness key" "witness-key";
+    "witness serve" "witness-serve";
+    "witness status" "witness-status";
 }
 
 /// What has a schema.

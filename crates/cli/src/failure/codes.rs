@@ -54,6 +54,8 @@ codes! {
     ViewerFailed = "viewer-failed", Unexpected, "Try the command on another file by itself.";
     /// The server could not start or go on.
     ServerFailed = "server-failed", Unexpected, "Mend what it names, and start the server again; `custodia doctor --config FILE` tries database and store out.";
+    /// A witness's key, state or configuration cannot be used.
+    WitnessUnusable = "witness-unusable", Unexpected, "Mend what it names, and start the witness again. A witness that lost its state, or was set back, needs a new key.";
     /// Something that the demo claims did not happen.
     DemoFailed = "demo-failed", Unexpected, "Run the demo again with --keep and look at server.log in its folder.";
 
