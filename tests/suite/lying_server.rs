@@ -6,6 +6,7 @@ mod answers;
 mod exhibits;
 mod groups;
 mod log;
+mod witnessed;
 
 use std::sync::{Arc, Mutex};
 

@@ -20,6 +20,7 @@ use std::path::Path;
 
 use clap::Args;
 use custodia_client::passphrase::Cost;
+use custodia_client::witnessed::{Demand, Vouched};
 use custodia_client::{Agent, Clock, StatePaths, Statement};
 use custodia_core::custody::intent::ClockSource;
 use custodia_core::ids::CaseId;
@@ -101,22 +102,70 @@ pub fn day(time: LogTime) -> String {
 /// Opens the device and brings it up to date with log, registry and its cases.
 pub async fn agent_in_touch(settings: &Settings) -> Result<Agent, Failure> {
     let agent = agent(settings).await?;
-    get_in_touch(&agent).await?;
+    get_in_touch(&agent, settings).await?;
     Ok(agent)
 }
 
 /// Brings a device up to date with log, registry and its cases; gives those that it joined.
-pub async fn get_in_touch(agent: &Agent) -> Result<Vec<CaseId>, Failure> {
+pub async fn get_in_touch(agent: &Agent, settings: &Settings) -> Result<Vec<CaseId>, Failure> {
+    let demand = settings.demand()?;
     agent.deliver().await?;
     agent.sync().await?;
     agent.publish_key_packages().await?;
     let joined = agent.join_new_cases().await?;
     // Said wherever something of the server's is shown: a server that stands still looks like one where nothing happens.
-    let size = agent.log_size().await?;
-    terminal::note(&format!(
-        "The server shows a log of {size} records. No witness is configured, so nobody checked that there is no newer one."
-    ));
+    say_who_vouches(agent, demand.as_ref()).await?;
     Ok(joined)
+}
+
+/// Says what holds of the log that the server shows.
+async fn say_who_vouches(agent: &Agent, demand: Option<&Demand>) -> Result<(), Failure> {
+    let vouched = match demand {
+        None => None,
+        Some(demand) => Some(agent.vouched(demand).await?),
+    };
+    let size = agent.log_size().await?;
+    let shown = format!("The server shows a log of {size} records.");
+    match vouched {
+        None => terminal::note(&format!("{shown} No witness is configured, so nobody checked that there is no newer one.")),
+        Some(vouched) => {
+            let (holds, words) = vouched_words(&vouched, size);
+            if holds { terminal::note(&format!("{shown} {words}")) } else { terminal::warn(&format!("WARNING: {shown} {words}")) }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the device's demand is met, and what holds, in words.
+pub fn vouched_words(vouched: &Vouched, size: u64) -> (bool, String) {
+    match vouched {
+        Vouched::ByNobody => (
+            false,
+            "No checkpoint of it meets the quorum of your policy: nobody vouches that others see the same log. Ask the operator which \
+             witnesses do not answer, and a colleague what they see."
+                .to_owned(),
+        ),
+        Vouched::Upto { since: None, .. } => {
+            (true, "Your policy asks for no cosignature, so nobody checked that there is no newer one.".to_owned())
+        }
+        Vouched::Upto { size: upto, since: Some(since), stale } => {
+            let time = LogTime::from_millis(since.saturating_mul(1000)).map_or_else(|_| format!("{since} s"), |time| time.to_string());
+            let rest = match size.saturating_sub(*upto) {
+                0 => "all of them".to_owned(),
+                rest => format!("the first {upto} of them, and nobody the {rest} behind"),
+            };
+            let words = format!("The quorum of your policy has cosigned {rest}; it was complete at {time}");
+            if *stale {
+                return (
+                    false,
+                    format!(
+                        "{words}, which is not what you demand (freshness-seconds), or a clock is wrong. Ask the operator which witnesses do not answer."
+                    ),
+                );
+            }
+            (true, format!("{words}."))
+        }
+    }
 }
 
 /// From how many days before its end on a certificate is spoken of.

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use custodia_client::ServerInfo;
 use custodia_client::http::ServerAddress;
+use custodia_client::witnessed::Demand;
+use custodia_core::log::policy::{MAX_POLICY_BYTES, Policy};
 use toml::de::{DeTable, DeValue};
 
 use crate::failure::{Code, Failure};
@@ -72,6 +74,8 @@ pub enum Key {
     Server,
     TlsAuthority,
     Card,
+    Policy,
+    FreshnessSeconds,
     Json,
     Quiet,
     NoInput,
@@ -79,8 +83,18 @@ pub enum Key {
 }
 
 impl Key {
-    pub const ALL: [Self; 8] =
-        [Self::Home, Self::Server, Self::TlsAuthority, Self::Card, Self::Json, Self::Quiet, Self::NoInput, Self::Log];
+    pub const ALL: [Self; 10] = [
+        Self::Home,
+        Self::Server,
+        Self::TlsAuthority,
+        Self::Card,
+        Self::Policy,
+        Self::FreshnessSeconds,
+        Self::Json,
+        Self::Quiet,
+        Self::NoInput,
+        Self::Log,
+    ];
 
     /// Its name in a configuration.
     pub const fn name(self) -> &'static str {
@@ -89,6 +103,8 @@ impl Key {
             Self::Server => "server",
             Self::TlsAuthority => "tls-authority",
             Self::Card => "card",
+            Self::Policy => "policy",
+            Self::FreshnessSeconds => "freshness-seconds",
             Self::Json => "json",
             Self::Quiet => "quiet",
             Self::NoInput => "no-input",
@@ -106,12 +122,17 @@ impl Key {
         matches!(self, Self::Json | Self::Quiet | Self::NoInput)
     }
 
+    /// Whether it is a number.
+    const fn is_number(self) -> bool {
+        matches!(self, Self::FreshnessSeconds)
+    }
+
     fn default(self) -> Option<OsString> {
         match self {
             Self::Home => Some(below_user("XDG_DATA_HOME", ".local/share", |name| std::env::var_os(name))?.join("custodia").into()),
             Self::Json | Self::Quiet | Self::NoInput => Some("false".into()),
             Self::Log => Some("warn".into()),
-            Self::Server | Self::TlsAuthority | Self::Card => None,
+            Self::Server | Self::TlsAuthority | Self::Card | Self::Policy | Self::FreshnessSeconds => None,
         }
     }
 }
@@ -242,6 +263,20 @@ impl Settings {
         ServerAddress::new(server, text.as_deref()).map_err(|error| Failure::new(Code::ServerAddress, error.to_string(), ""))
     }
 
+    /// What is demanded of the log beside its own signature; none if no policy is configured.
+    pub fn demand(&self) -> Result<Option<Demand>, Failure> {
+        let Some(path) = self.path(Key::Policy) else { return Ok(None) };
+        let bytes = custodia_client::durable_file::read(&path, MAX_POLICY_BYTES).map_err(|error| Failure::file(&path, &error))?;
+        let next = "It is a C2SP tlog-policy file; docs/WITNESSES.md shows one.";
+        let policy = Policy::parse(&bytes).map_err(|error| Failure::malformed(&path, error, next))?;
+        let freshness = self.get(Key::FreshnessSeconds).map(|(value, origin)| {
+            let seconds = value.to_str().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+            let problem = || format!("freshness-seconds ({origin}) is not a number of seconds above 0");
+            seconds.ok_or_else(|| Failure::new(Code::ConfigMalformed, problem(), "Write a whole number, such as 3600."))
+        });
+        Ok(Some(Demand { policy, freshness_seconds: freshness.transpose()? }))
+    }
+
     /// What an office gives out about its server: origin, log key, trust pin.
     pub fn card(&self, flag: &CardFlag) -> Result<ServerInfo, Failure> {
         let path = flag.card.clone().or_else(|| self.path(Key::Card));
@@ -268,6 +303,8 @@ fn read(path: &Path, must_exist: bool) -> Result<Vec<(Key, String, usize)>, Fail
         let key = key.ok_or_else(|| wrong(path, line, &format!("there is no key {}", name.get_ref())))?;
         let text = match value.get_ref() {
             DeValue::Boolean(yes) if key.is_switch() => yes.to_string(),
+            DeValue::Integer(number) if key.is_number() => number.as_str().to_owned(),
+            _ if key.is_number() => return Err(wrong(path, line, &format!("{} is a number", key.name()))),
             DeValue::String(text) if !key.is_switch() => text.to_string(),
             _ if key.is_switch() => return Err(wrong(path, line, &format!("{} is true or false", key.name()))),
             _ => return Err(wrong(path, line, &format!("{} is a text in quotes", key.name()))),

@@ -99,6 +99,14 @@ pub fn note(text: &str) {
     }
 }
 
+/// Writes a line of words that nobody may miss to standard error, under `--quiet` too.
+pub fn warn(text: &str) {
+    match serde_json::to_string(&NoteOutput { note: text }) {
+        Ok(json) if manners().json => complain(&json),
+        _ => complain(text),
+    }
+}
+
 /// Writes a line to standard error, whatever the manners.
 fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");

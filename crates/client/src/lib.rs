@@ -13,6 +13,7 @@
 //!        ├─ open      entry first, then key, then bytes
 //!        ├─ custody   acts that open nothing (hold, consent, erasure, …), and what a chain makes of an exhibit
 //!        ├─ reading   what happened in an own case (entries), proofs of single records (tiles)
+//!        ├─ witnessed who beside the log vouches for its heads, by the device's own policy
 //!        ├─ examine   how the device stands and what the server shows, without a trace
 //!        ├─ dossier   what goes to court; an auditor's cosignature attached later
 //!        └─ audit     the whole log, replayed, for auditors; cosigning
@@ -51,6 +52,7 @@ mod sync;
 #[cfg(test)]
 mod test_log;
 mod tiles;
+pub mod witnessed;
 
 pub use agent::{Agent, NewDevice};
 pub use cases::{

@@ -289,7 +289,7 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         }
         Command::Sync => {
             let agent = agent(settings).await?;
-            let joined = get_in_touch(&agent).await?;
+            let joined = get_in_touch(&agent, settings).await?;
             keep_up(&agent).await?;
             agent.renew_leaves().await?;
             answer(&InTouch { records: agent.log_size().await?, joined })

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use custodia_client::examine::{MAX_SKEW_SECONDS, OwnExamination, ServerExamination, free_bytes};
+use custodia_client::witnessed::Demand;
 use custodia_client::{Agent, AgentError};
 use custodia_core::identity::Standing;
 use custodia_core::time::LogTime;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::serve::parse;
+use super::vouched_words;
 use crate::failure::{Code, Failure};
 use crate::settings::Settings;
 use crate::terminal::{Answer, answer, printable, printable_path};
@@ -108,7 +110,7 @@ async fn of_device(settings: &Settings) -> Result<Vec<Finding>, Failure> {
     };
     findings.push(waiting);
     findings.push(certificate(&own));
-    findings.extend(server(&agent, &own).await);
+    findings.extend(server(&agent, &own, settings).await);
     Ok(findings)
 }
 
@@ -160,9 +162,13 @@ fn days_until(time: LogTime) -> i64 {
 }
 
 /// The way to the server, its log and its clock.
-async fn server(agent: &Agent, own: &OwnExamination) -> Vec<Finding> {
+async fn server(agent: &Agent, own: &OwnExamination, settings: &Settings) -> Vec<Finding> {
     let Some(url) = &own.server else {
         return vec![Finding::new(Grade::Bad, "server", "the device is bound to none", Code::NotEnrolled.next())];
+    };
+    let demand = match settings.demand() {
+        Ok(demand) => demand,
+        Err(failure) => return vec![Finding::new(Grade::Bad, "policy", failure.message, failure.next)],
     };
     let shown = match agent.examine_server().await {
         Ok(shown) => shown,
@@ -177,12 +183,34 @@ async fn server(agent: &Agent, own: &OwnExamination) -> Vec<Finding> {
         Some(what) => Finding::new(Grade::Bad, "server", format!("{url} shows another {what}"), Code::OtherServer.next()),
         None => Finding::new(Grade::Good, "server", format!("{url}, version {}", printable(&shown.version)), format!("It answers, {tls}.")),
     };
-    vec![way, log(&shown), clock(&shown)]
+    let mut findings = vec![way, log(&shown, demand.is_some()), clock(&shown)];
+    if let Some(demand) = demand {
+        findings.push(witnesses(agent, &demand, shown.records).await);
+    }
+    findings
 }
 
-fn log(shown: &ServerExamination) -> Finding {
+/// Who beside the log vouches for it.
+async fn witnesses(agent: &Agent, demand: &Demand, records: u64) -> Finding {
+    match agent.vouched(demand).await {
+        Err(error) => {
+            let failure = Failure::from(error);
+            Finding::new(Grade::Bad, "witnesses", failure.message, failure.next)
+        }
+        Ok(vouched) => {
+            let (holds, words) = vouched_words(&vouched, records);
+            Finding::new(if holds { Grade::Good } else { Grade::Bad }, "witnesses", words, "By the policy of this device's configuration.")
+        }
+    }
+}
+
+fn log(shown: &ServerExamination, witnessed: bool) -> Finding {
     let ServerExamination { records, seen, .. } = shown;
-    let meaning = "It extends what this device has seen. No witness is configured, so nobody checked that there is no newer one.";
+    let meaning = if witnessed {
+        "It extends what this device has seen."
+    } else {
+        "It extends what this device has seen. No witness is configured, so nobody checked that there is no newer one."
+    };
     Finding::new(Grade::Good, "log", format!("{records} records, {} of them new to this device", records.saturating_sub(*seen)), meaning)
 }
 
