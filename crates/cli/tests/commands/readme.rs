@@ -6,12 +6,15 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 const README: &str = include_str!("../../../../README.md");
+const WITNESSES: &str = include_str!("../../../../docs/WITNESSES.md");
 const RECOVERY: &str = include_str!("../../../../docs/RECOVERY.md");
 
 /// What a reader's machine adds to the lines: the programs, passphrases where the terminal would ask for them, and a port that is free.
 const MACHINE: &str = r#"
 set -euo pipefail
 custodia() {
+    # What goes on in the background is the program itself, so that the shell's job is it.
+    case "$1 $2" in "serve --config" | "witness serve") exec "$PROGRAM" "$@";; esac
     "$PROGRAM" --passphrase-fd 3 "$@" 3< <(printf 'a passphrase\na passphrase\n')
     if [ "$1 $2" = "serve init" ]; then sed -i "s/:8443/:$PORT/" server/custodia.toml; fi
 }
@@ -19,15 +22,18 @@ custodia-verify() { "$PROGRAM" verify "$@"; }
 "#;
 
 #[test]
-fn the_walkthroughs_of_the_readme_and_of_the_recovery_run_as_they_stand() {
+fn the_walkthroughs_of_the_readme_of_the_recovery_and_of_the_witness_run_as_they_stand() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("evidence")).unwrap();
     fs::write(folder.path().join("evidence/chat.txt"), "see you at the station").unwrap();
     let lines_of = |text: &'static str| text.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let lines = [README.split("## Setting up a vault").nth(1).unwrap(), RECOVERY].map(lines_of).concat();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    fs::write(folder.path().join("walkthrough.sh"), format!("{MACHINE}{}", lines.replace("127.0.0.1:8443", &format!("127.0.0.1:{port}"))))
-        .unwrap();
+    let lines = [README.split("## Setting up a vault").nth(1).unwrap(), RECOVERY, WITNESSES].map(lines_of).concat();
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (one, two) = (free(), free());
+    let [port, witness] = [&one, &two].map(|listener| listener.local_addr().unwrap().port().to_string());
+    drop((one, two));
+    let lines = lines.replace("127.0.0.1:8443", &format!("127.0.0.1:{port}")).replace("127.0.0.1:8444", &format!("127.0.0.1:{witness}"));
+    fs::write(folder.path().join("walkthrough.sh"), format!("{MACHINE}{lines}")).unwrap();
     let (said, told) = (folder.path().join("said"), folder.path().join("told"));
     let mut shell = Command::new("bash")
         .arg("walkthrough.sh")
@@ -52,6 +58,8 @@ fn the_walkthroughs_of_the_readme_and_of_the_recovery_run_as_they_stand() {
         "disclosure (grant)",
         "PASSED: the custody of 1 exhibit is complete",
         "waits for a second person",
+        "The quorum of your policy has cosigned all of them",
+        "No log has shown what does not go together",
     ] {
         assert!(said.contains(words), "{words}\n{said}\n{told}");
     }
