@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use custodia_client::audit::AuditorKey;
-use custodia_client::dossier::NewDossier;
+use custodia_client::dossier::{Language, NewDossier, Transmission};
 use custodia_client::{Agent, NewDevice, StatePaths};
 use custodia_core::custody::body::Terms;
 use custodia_core::custody::kind::Purpose;
@@ -271,6 +271,10 @@ async fn killed_anywhere_in_attaching_the_dossier_is_the_old_or_the_new_one() {
         statement: statement(),
         files: Files::Included,
         withheld: Vec::new(),
+        languages: Language::ALL.to_vec(),
+        transmission: Transmission::default(),
+        trust: None,
+        wait: std::time::Duration::ZERO,
         target: scene.work("out.zip").into(),
     };
     scene.luc.make_dossier(&new, &|_| {}).await.must();

@@ -231,6 +231,22 @@ def bag(scene, tally):
     tally.refuse("custody/checkpoint sha256 validation failed", *validate[:-1], tags)
 
 
+def graph(scene, tally):
+    validate = [PYTHON / "case_validate", "--built-version", "case-1.5.0"]
+    path = scene.bag / "report" / "case-uco.jsonld"
+    tally.accept(*validate, path)
+    text = path.read_text()
+    for wrong, complaint in [
+        (text.replace('"SHA256"', '"BLAKE3"'), "hashMethod"),
+        (text.replace('"uco-action:performer": {', '"uco-action:performer": "nobody", "uco-action:environment": {'), "performer"),
+    ]:
+        if wrong == text:
+            raise Disagreed(f"the graph has no {complaint} to change")
+        changed = tally.copy(path)
+        changed.write_text(wrong)
+        tally.refuse(complaint, *validate, changed)
+
+
 def archive(scene, tally):
     tally.accept("unzip", "-tq", scene.folder / "dossier.zip")
     data = (scene.folder / "dossier.zip").read_bytes()
@@ -295,6 +311,7 @@ ROWS = [
         "a member with its own key packages joins by Welcome, follows a removal, opens the ring rows, opens a grant, signs openings, and unseals an exhibit by grant and one by ring",
         "Welcome, commit, ring row, an earlier ring row, grant, shares, an object; roots without the founder's; another's key package or sealing key", member.judge),
     Row("PyPI `bagit`", "dossier", "`bagit.py --validate`", "a file changed, one less, one more; a tag file changed", bag),
+    Row("PyPI `case_validate`", "CASE/UCO", "that the graph keeps the shapes of CASE 1.5.0", "a hash method that the vocabulary has not; a performer that is no object", graph),
     Row("`unzip`", "dossier", "`unzip -t`, and that it unpacks what Python's `zipfile` does", "a byte of a file; its end cut off", archive),
     Row("`sha256sum`", "dossier", "`--check` of payload and tag manifests", "a file, a tag file", lists),
     Row("`b3sum`", "exported files", "`--check` of the digests in the manifest", "a file", files),

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Cursor;
 
 use custodia_client::custody::CustodyAct;
-use custodia_client::dossier::NewDossier;
+use custodia_client::dossier::{Language, NewDossier, Transmission};
 use custodia_client::http::HttpError;
 use custodia_client::log_view::Entry;
 use custodia_client::open::Opening;
@@ -66,6 +66,10 @@ impl Stage {
             statement: statement(),
             files: Files::Included,
             withheld: Vec::new(),
+            languages: Language::ALL.to_vec(),
+            transmission: Transmission::default(),
+            trust: None,
+            wait: std::time::Duration::ZERO,
             target: self.world.path(name),
         };
         agent.make_dossier(&new, &|_| {}).await.map(|made| fs::read(made.path).unwrap())
@@ -276,6 +280,10 @@ async fn a_redaction_stands_in_both_chains_and_neither_names_the_other_exhibit()
         statement: statement(),
         files: Files::Included,
         withheld: Vec::new(),
+        languages: Language::ALL.to_vec(),
+        transmission: Transmission::default(),
+        trust: None,
+        wait: std::time::Duration::ZERO,
         target: stage.world.path("redacted.zip"),
     };
     let path = stage.ana.make_dossier(&new, &|_| {}).await.must().path;

@@ -2,11 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::fs;
-use std::io::Cursor;
+mod kept;
 
 use custodia_client::Agent;
-use custodia_client::dossier::NewDossier;
+use custodia_client::dossier::{Language, NewDossier, Transmission};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::dossier::Files;
 use custodia_core::finding::Verdict;
@@ -17,6 +16,8 @@ use custodia_tests::on_both_pairs;
 use custodia_tests::world::{Must as _, World, case, exhibit, statement};
 use custodia_verify::archive::Archive;
 use custodia_verify::{Report, Trust};
+use std::fs;
+use std::io::Cursor;
 
 /// What a judge pins who knows no auditor.
 pub fn trust(world: &World) -> Trust {
@@ -50,6 +51,10 @@ pub async fn dossier_of(world: &World, agent: &Agent, case: CaseId, exhibit: Exh
         statement: statement(),
         files: Files::Included,
         withheld: Vec::new(),
+        languages: Language::ALL.to_vec(),
+        transmission: Transmission::default(),
+        trust: None,
+        wait: std::time::Duration::ZERO,
         target: world.path("dossier.zip"),
     };
     let made = agent.make_dossier(&new, &|_| {}).await.must();

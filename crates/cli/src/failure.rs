@@ -209,8 +209,10 @@ const fn code_of_export(error: &ExportError) -> Code {
 const fn code_of_dossier(error: &DossierError) -> Code {
     match error {
         DossierError::Exists(_) => Code::Exists,
+        DossierError::Trust(_) => Code::FileMalformed,
         DossierError::Io { .. } | DossierError::Unwritable { .. } | DossierError::Changed(_) => Code::TargetUnusable,
         DossierError::Malformed(_) | DossierError::NotOfThisLog(_) | DossierError::TooOld { .. } => Code::DossierUnusable,
+        DossierError::NotCosigned { .. } => Code::NotCosigned,
     }
 }
 

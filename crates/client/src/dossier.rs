@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! open each exhibit (disclosure: export) ─► payload laid out in a private folder ─► SHA-256 of its manifest
-//!   ─► one disclosure (dossier) for each exhibit, receipts verified ─► chains, registry, proofs in one checkpoint ─► ZIP, synced, renamed
+//!   ─► one disclosure (dossier) for each exhibit, receipts verified ─► chains, registry, proofs in one checkpoint
+//!   ─► ZIP ─► verified as a judge does ─► reports of what was found ─► synced, renamed
 //! ```
 //! Files in clear exist only in the private folder beside the target, which is taken away whatever happens, and in the dossier itself. If a step
 //! fails after an entry was made, the entry stays: it says that the files were out.
@@ -10,9 +11,12 @@
 mod attach;
 mod bag;
 mod custody;
+mod kept;
+mod papers;
 mod zip_file;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use custodia_core::custody::body::{Body, ConsentTo, Disclosure, Handling};
 use custodia_core::custody::kind::Purpose;
@@ -26,6 +30,7 @@ use custodia_core::ids::{CaseId, ExhibitId};
 use custodia_core::log::LogError;
 use custodia_core::time::ClaimedTime;
 use custodia_failpoint::fail_point;
+use custodia_verify::Trust;
 
 use crate::agent::Agent;
 use crate::clear_folder::ClearFolder;
@@ -34,11 +39,16 @@ use crate::error::{AgentError, shown};
 use crate::open::{OpenedExhibit, Opening};
 use crate::reasons::{Statement, reason_key};
 use crate::seal::Progress;
-use crate::state::acts;
+use crate::state::{acts, device};
 
 use bag::{Bag, Content};
+use papers::Papers;
+use zip_file::Draft;
 
 pub use attach::Attached;
+pub use custodia_papers::Language;
+pub use custodia_papers::transmission::{ACCESSIBLE_DAYS, Transmission};
+pub use papers::Found;
 
 /// A dossier to be made.
 #[derive(Debug, Clone)]
@@ -57,6 +67,14 @@ pub struct NewDossier {
     pub files: Files,
     /// What is withheld, and on which ground.
     pub withheld: Vec<Withheld>,
+    /// In which languages a report for people goes with it; may be none.
+    pub languages: Vec<Language>,
+    /// What is stated of its transmission.
+    pub transmission: Transmission,
+    /// The trust file by which it is verified before it gets its name; none for what this device is bound to, which demands no cosignature.
+    pub trust: Option<String>,
+    /// How long to wait for a checkpoint that witnesses or auditors cosigned and that includes the dossier; without one it ends with the log's head.
+    pub wait: Duration,
     /// Where the ZIP file is to be; nothing is overwritten.
     pub target: PathBuf,
 }
@@ -70,9 +88,9 @@ pub enum DossierStep {
     Fetching(ExhibitId, Progress),
     /// Its disclosure is entered in the log.
     Disclosing(ExhibitId),
-    /// Chains and proofs are gathered.
+    /// Chains and proofs are gathered, and a cosigned checkpoint is waited for.
     Proving,
-    /// The ZIP file is written.
+    /// The ZIP file is written, and read back by the verifier.
     Writing,
 }
 
@@ -87,6 +105,8 @@ pub struct MadeDossier {
     pub disclosures: Vec<(ExhibitId, u64)>,
     /// The number of records in the tree of its checkpoint; an auditor's checkpoint of at least one more than the last index attests it.
     pub tree_size: u64,
+    /// What the verifier said of it.
+    pub found: Found,
 }
 
 /// Why a dossier was not written or changed.
@@ -114,12 +134,21 @@ pub enum DossierError {
         /// What the system, or the format, says.
         problem: String,
     },
+    /// The trust file is not usable.
+    #[error("{0}")]
+    Trust(String),
     /// The file is no dossier of the format.
     #[error("the file is not a dossier that a cosignature can be attached to: {0}")]
     Malformed(String),
     /// What is to be attached is no checkpoint of this log.
     #[error("what is to be attached is not a checkpoint of the log to which this device is bound: {0}")]
     NotOfThisLog(LogError),
+    /// The server has no cosigned checkpoint that includes the dossier.
+    #[error("no checkpoint that includes record {last}, with which the dossier ends, has been cosigned yet")]
+    NotCosigned {
+        /// The last record of the dossier.
+        last: u64,
+    },
     /// The cosigned checkpoint is older than the dossier.
     #[error("the cosigned checkpoint is of {size} records and the dossier ends with record {last}: attach a later one")]
     TooOld {
@@ -152,6 +181,7 @@ impl Agent {
     pub async fn make_dossier(&self, new: &NewDossier, progress: &(dyn Fn(DossierStep) + Send + Sync)) -> Result<MadeDossier, AgentError> {
         let own = self.own_certificate().await?;
         self.check_dossier(new).await?;
+        let trust = self.trust(new.trust.as_deref()).await?;
         let workspace = ClearFolder::beside(&self.state, &new.target).await?;
         let mut bag = Bag::default();
         for &exhibit in &new.exhibits {
@@ -176,15 +206,39 @@ impl Agent {
         }
         fail_point!("agent.dossier.disclosed");
         progress(DossierStep::Proving);
-        let (checkpoint, tags) = self.custody_files(new.case, &disclosures).await?;
+        let (checkpoint, tags) = self.custody_files(new.case, &disclosures, new.wait).await?;
         bag.tags = tags;
         bag.describe(own.office(), &made, new.case);
         progress(DossierStep::Writing);
+        let papers = Papers {
+            trust,
+            languages: new.languages.clone(),
+            transmission: Some(new.transmission.clone()),
+            at: self.clock.claimed().as_str().to_owned(),
+        };
         let (folder, target) = (workspace.path().to_owned(), new.target.clone());
-        let written = tokio::task::spawn_blocking(move || zip_file::write(&bag, &folder, &target)).await;
-        written.map_err(|_| AgentError::Bug)??;
+        let written = tokio::task::spawn_blocking(move || {
+            let mut draft = Draft::of_payload(&bag, &folder)?;
+            let found = papers::add(&mut draft, bag.tags, &papers)?;
+            draft.publish(&target).map(|()| found)
+        });
+        let found = written.await.map_err(|_| AgentError::Bug)??;
         drop(workspace);
-        Ok(MadeDossier { path: new.target.clone(), payload, disclosures, tree_size: checkpoint.size().get() })
+        Ok(MadeDossier { path: new.target.clone(), payload, disclosures, tree_size: checkpoint.size().get(), found })
+    }
+
+    /// A trust file's text, or what this device is bound to.
+    async fn trust(&self, text: Option<&str>) -> Result<Trust, AgentError> {
+        let refused = |error: custodia_verify::trust::TrustError| DossierError::Trust(error.to_string());
+        let bound = device::server(&mut *self.state.connection().await).await?.ok_or(AgentError::NotBound)?;
+        let own = format!("origin = {:?}\nlog = {:?}\ntrust_pin = \"{}\"\n", bound.origin, bound.log_key, bound.trust_pin);
+        let trust = Trust::parse(text.unwrap_or(&own)).map_err(refused)?;
+        if trust.log.to_string() != bound.log_key || trust.pin.to_string() != bound.trust_pin.to_string() {
+            let text =
+                format!("the trust file pins another log or trust list than this device is bound to, which is that of {}", bound.origin);
+            return Err(DossierError::Trust(text).into());
+        }
+        Ok(trust)
     }
 
     /// What can be refused before anything is opened.
@@ -197,6 +251,9 @@ impl Agent {
         }
         if let Some(problem) = withheld_fault(&new.exhibits, &new.withheld) {
             return Err(AgentError::Input { what: "the dossier", problem });
+        }
+        if new.transmission.accessible_days.is_some_and(|days| !ACCESSIBLE_DAYS.contains(&days)) {
+            return Err(AgentError::Input { what: "the number of days for which it is accessible", problem: "is not 10 to 45" });
         }
         if new.recipients.is_empty() {
             return Err(AgentError::Input { what: "the list of recipients", problem: "is empty: a disclosure names to whom it goes" });

@@ -28,7 +28,7 @@ use custodia_core::strict_json;
 
 use archive::{Archive, ArchiveError};
 use bag::{Bag, MAX_TEXT_BYTES};
-pub use exhibit::ExhibitReport;
+pub use exhibit::{ExhibitReport, ReportedAct};
 pub use trust::Trust;
 
 /// What a verification found.
@@ -42,6 +42,8 @@ pub struct Report {
     pub tree_size: Option<u64>,
     /// Names of the cosigners whose signatures on the final checkpoint held.
     pub cosigners: Vec<String>,
+    /// Who was who, if there was a checkpoint to read the registry by.
+    pub registry: Option<RegistryAt>,
     /// Exhibit by exhibit.
     pub exhibits: Vec<ExhibitReport>,
     /// Genuine time stamps of good checkpoints of the log, by size and number.
@@ -67,6 +69,7 @@ pub fn verify<R: Read + Seek>(dossier: R, trust: &Trust) -> Result<Report, Archi
         index: None,
         tree_size: None,
         cosigners: vec![],
+        registry: None,
         exhibits: vec![],
         stamps: vec![],
         findings: vec![],
@@ -96,7 +99,9 @@ fn check<R: Read + Seek>(dossier: R, trust: &Trust, report: &mut Report) -> Resu
     let times = stamps::check(&mut archive, &checkpoint, &trust.tsa_roots, &mut report.findings)?;
     if let Some(index) = &index {
         let registry = check_registry(&mut archive, &checkpoint, trust, &mut report.findings)?;
-        check_exhibits(&mut archive, &bag, index, &Trusted { trust, checkpoint, registry, times: &times }, report)?;
+        let trusted = Trusted { trust, checkpoint, registry, times: &times };
+        check_exhibits(&mut archive, &bag, index, &trusted, report)?;
+        report.registry = Some(trusted.registry);
     }
     report.index = index;
     report.stamps = times.stamps().to_vec();

@@ -9,10 +9,11 @@ const DRAWING: &[(&str, &[&str])] = &[
     ("custodia-core", &[]),
     ("custodia-failpoint", &[]),
     ("custodia-verify", &["custodia-core"]),
+    ("custodia-papers", &["custodia-core", "custodia-verify"]),
     ("custodia-api", &["custodia-core"]),
     ("custodia-mls", &["custodia-core"]),
     ("custodia-server", &["custodia-core", "custodia-api", "custodia-mls", "custodia-failpoint"]),
-    ("custodia-client", &["custodia-core", "custodia-api", "custodia-mls", "custodia-failpoint"]),
+    ("custodia-client", &["custodia-core", "custodia-api", "custodia-mls", "custodia-papers", "custodia-verify", "custodia-failpoint"]),
     ("custodia-ui", &["custodia-core", "custodia-client"]),
     ("custodia-cli", &["custodia-core", "custodia-verify", "custodia-client", "custodia-server", "custodia-ui", "custodia-failpoint"]),
 ];

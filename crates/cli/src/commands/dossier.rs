@@ -2,19 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use custodia_client::Agent;
-use custodia_client::dossier::NewDossier;
+use custodia_client::dossier::{ACCESSIBLE_DAYS, Found, Language, NewDossier, Transmission};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::dossier::{Files, Withheld};
+use custodia_core::finding::Verdict;
 use custodia_core::ids::{CaseId, ExhibitId};
 
 use serde::Serialize;
 
 use super::exhibit::find_exhibit;
 use super::{Reason, agent_in_touch, find_case, read_text};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::settings::Settings;
 use crate::terminal::{Answer, answer, note, printable, printable_path};
 
@@ -45,15 +47,67 @@ pub enum Command {
         #[arg(long = "withheld", value_name = "EXHIBIT=GROUND")]
         withheld: Vec<String>,
         #[command(flatten)]
+        papers: Box<Papers>,
+        #[command(flatten)]
         reason: Reason,
     },
-    /// Put an auditor's cosigned checkpoint into a dossier; the payload stays as it is.
+    /// Put a cosigned checkpoint, and the time stamps since, into a dossier; the payload stays as it is.
     Attach {
         /// The dossier.
         dossier: PathBuf,
-        /// The file that `custodia audit --cosign` wrote.
-        checkpoint: PathBuf,
+        /// The file that `custodia audit --cosign` wrote; without it, the smallest cosigned checkpoint that the server keeps and that includes the dossier.
+        checkpoint: Option<PathBuf>,
+        /// Your own trust file, by which the report says what was found; without it, what this device is bound to.
+        #[arg(long, value_name = "FILE")]
+        trust: Option<PathBuf>,
     },
+}
+
+/// What goes with a dossier for people and other programs.
+#[derive(Args)]
+pub struct Papers {
+    /// Write a report in this language: en, fr, de, nl or ro; may be given several times. Without it, in the language of this machine, or in English.
+    #[arg(long = "language", value_name = "LANGUAGE")]
+    languages: Vec<Language>,
+    /// Your own trust file, by which the report says what was found; without it, what this device is bound to.
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// By which means it goes to its recipients, in words, for the manifest of Regulation (EU) 2025/1550.
+    #[arg(long, value_name = "TEXT")]
+    means: Option<String>,
+    /// The order that it answers; without it, the exhibits' legal bases.
+    #[arg(long, value_name = "REFERENCE")]
+    order: Option<String>,
+    /// For how many days it is accessible, 10 to 45, where that is limited.
+    #[arg(long, value_name = "DAYS", value_parser = accessible_days)]
+    accessible_days: Option<u16>,
+    /// Wait so long for a checkpoint that includes the dossier and that witnesses or auditors cosigned.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u64,
+}
+
+fn accessible_days(text: &str) -> Result<u16, String> {
+    let days = text.parse().ok().filter(|days| ACCESSIBLE_DAYS.contains(days));
+    days.ok_or_else(|| format!("it is {} to {} days", ACCESSIBLE_DAYS.start(), ACCESSIBLE_DAYS.end()))
+}
+
+impl Papers {
+    /// The languages asked for, each once, or the one of this machine.
+    fn languages(&self) -> Vec<Language> {
+        let mut languages = self.languages.clone();
+        languages.sort_unstable();
+        languages.dedup();
+        if languages.is_empty() {
+            let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()));
+            languages.push(locale.and_then(|locale| Language::of_locale(&locale)).unwrap_or(Language::En));
+        }
+        languages
+    }
+}
+
+/// Says what the verifier found; a dossier that fails is there, and the command ends as `custodia verify` does.
+fn say(found: &Found) {
+    note(&format!("Verified as it was written: {}", printable(&found.sentence)));
 }
 
 /// A dossier that was made.
@@ -63,6 +117,8 @@ pub struct Made {
     path: String,
     /// The record by which each exhibit in it was disclosed.
     disclosures: Vec<Disclosure>,
+    /// What the verifier said of it as it was written.
+    verdict: Verdict,
 }
 
 #[derive(Serialize)]
@@ -84,6 +140,8 @@ pub struct Attached {
     records: u64,
     /// Who signed it, the log first.
     signatures: Vec<String>,
+    /// What the verifier now says of it.
+    verdict: Verdict,
 }
 
 impl Answer for Attached {
@@ -95,7 +153,8 @@ impl Answer for Attached {
 /// Runs a command of dossiers.
 pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
     match command {
-        Command::Make { case, exhibits, to, recipients, purpose, digests_only, withheld, reason } => {
+        Command::Make { case, exhibits, to, recipients, purpose, digests_only, withheld, papers, reason } => {
+            let trust = papers.trust.as_deref().map(read_text).transpose()?;
             let agent = agent_in_touch(settings).await?;
             let case = find_case(&agent, &case).await?;
             let mut chosen = Vec::with_capacity(exhibits.len());
@@ -113,6 +172,10 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
                 statement: reason.into(),
                 files: if digests_only { Files::Digests } else { Files::Included },
                 withheld,
+                languages: papers.languages(),
+                transmission: Transmission { means: papers.means, order: papers.order, accessible_days: papers.accessible_days },
+                trust,
+                wait: Duration::from_secs(papers.wait),
                 target: to,
             };
             let made = agent.make_dossier(&new, &|_| {}).await?;
@@ -125,19 +188,30 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
                     note(&format!("Exhibit {} of the case is neither in it nor named as withheld.", row.exhibit));
                 }
             }
-            note("Until an auditor cosigns a later checkpoint, a verifier says: completeness not attested.");
+            say(&made.found);
             let disclosure = |(exhibit, record)| Disclosure { exhibit, record };
-            answer(&Made { path: printable_path(&made.path), disclosures: made.disclosures.into_iter().map(disclosure).collect() })
+            answer(&Made {
+                path: printable_path(&made.path),
+                disclosures: made.disclosures.into_iter().map(disclosure).collect(),
+                verdict: made.found.verdict,
+            })?;
+            if made.found.verdict == Verdict::Failed {
+                return Err(Failure::new(Code::DossierFailed, "the dossier was written, and it is FAILED", ""));
+            }
+            Ok(())
         }
-        Command::Attach { dossier, checkpoint } => {
+        Command::Attach { dossier, checkpoint, trust } => {
+            let trust = trust.as_deref().map(read_text).transpose()?;
+            let cosigned = checkpoint.as_deref().map(read_text).transpose()?;
             let agent = agent_in_touch(settings).await?;
-            let attached = agent.attach_cosignature(&dossier, &read_text(&checkpoint)?).await?;
+            let attached = agent.attach_cosignature(&dossier, cosigned.as_deref(), trust.as_deref()).await?;
             note(&format!(
                 "The dossier now ends with a checkpoint of {} records, signed by: {}",
                 attached.tree_size,
                 attached.signatures.join(", ")
             ));
-            answer(&Attached { records: attached.tree_size, signatures: attached.signatures })
+            say(&attached.found);
+            answer(&Attached { records: attached.tree_size, signatures: attached.signatures, verdict: attached.found.verdict })
         }
     }
 }

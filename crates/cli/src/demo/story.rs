@@ -219,7 +219,7 @@ pub fn judge(stage: &Stage, work: &Work) -> Result<(), Failure> {
     for line in refused {
         tell(&line);
     }
-    stage.ok("joost", &["dossier", "attach", &dossier, &cosigned])?;
+    stage.ok("joost", &["dossier", "attach", &dossier, &cosigned, "--trust", &trust])?;
     let verdict = stage.verdict(&dossier, &trust, 0)?;
     tell(&format!("The same dossier with the auditor's cosignature: {verdict}"));
     Ok(())

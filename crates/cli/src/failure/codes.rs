@@ -162,6 +162,8 @@ codes! {
     Unavailable = "unavailable", TryAgain, "Run the same command again; what was done is not done twice.";
     /// The server does not hold all objects yet.
     ObjectsMissing = "objects-missing", TryAgain, "Run the same command again; what was done is not done twice.";
+    /// No checkpoint that includes the dossier has been cosigned yet.
+    NotCosigned = "not-cosigned", TryAgain, "The dossier was left as it was. Run the same command again later, or give the file that `custodia audit --cosign` wrote.";
     /// The device came back into the case and has not been given its key again.
     NoRing = "no-ring", TryAgain, "A colleague runs `custodia device sync`; then run the same command again.";
 

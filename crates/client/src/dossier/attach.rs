@@ -5,16 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use custodia_core::custody::receipt::RecordView;
 use custodia_core::custody::record::Commitment;
-use custodia_core::dossier::{Index, VERSION, paths};
+use custodia_core::dossier::{Index, VERSION, paths, stamps};
+use custodia_core::finding::Verdict;
 use custodia_core::ids::ExhibitId;
 use custodia_core::log::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
 use custodia_core::strict_json;
+use custodia_verify::Trust;
 
-use super::custody::TagFiles;
-use super::{DossierError, zip_file};
+use super::DossierError;
+use super::custody::{TagFiles, indexes};
+use super::kept;
+use super::papers::{self, Found, Papers};
+use super::zip_file::{self, Draft};
 use crate::agent::Agent;
 use crate::clear_folder::ClearFolder;
 use crate::error::AgentError;
@@ -26,6 +32,8 @@ pub struct Attached {
     pub tree_size: u64,
     /// Names of the keys whose signature lines stand under the checkpoint, the log's own first.
     pub signatures: Vec<String>,
+    /// What the verifier now says of it.
+    pub found: Found,
 }
 
 /// What attaching needs of a dossier; nothing of it is verified.
@@ -34,18 +42,29 @@ pub(super) struct Present {
     pub(super) checkpoint: Vec<u8>,
     pub(super) registry: Vec<RecordView>,
     pub(super) chains: Vec<(ExhibitId, Vec<RecordView>)>,
+    /// The files of the stamped checkpoints.
+    pub(super) stamped: TagFiles,
+}
+
+impl Present {
+    /// The index of its last record.
+    fn last(&self) -> u64 {
+        indexes(&self.chains).into_iter().max().unwrap_or_default()
+    }
 }
 
 impl Agent {
-    /// Puts a cosigned checkpoint in place of the dossier's own.
+    /// Puts a cosigned checkpoint in place of the dossier's own, the one given or the one that the server keeps, and the stamped checkpoints around
+    /// its records; its reports are made anew. `trust` is as in [`super::NewDossier`].
     ///
-    /// Not checked: the cosignatures themselves, which verifiers judge by their own policy.
+    /// Not checked beyond that trust: the cosignatures, which verifiers judge by their own policy.
     ///
     /// # Errors
     /// [`DossierError::TooOld`] if the tree does not hold the dossier's last record; [`DossierError::Malformed`] if the file is no dossier
-    /// of this log; [`AgentError::Misbehaved`] if the checkpoint is not one of the log that this device knows, or the log does not prove
+    /// of this log, or no longer verifies; [`DossierError::NotCosigned`] if none was given and the server keeps none; [`AgentError::Misbehaved`] if the checkpoint is not one of the log that this device knows, or the log does not prove
     /// the dossier's records. Then the file is as it was.
-    pub async fn attach_cosignature(&self, dossier: &Path, cosigned: &str) -> Result<Attached, AgentError> {
+    pub async fn attach_cosignature(&self, dossier: &Path, cosigned: Option<&str>, trust: Option<&str>) -> Result<Attached, AgentError> {
+        let trust = self.trust(trust).await?;
         let path = dossier.to_owned();
         let present = tokio::task::spawn_blocking(move || read(&path)).await.map_err(|_| AgentError::Bug)??;
         if present.index.origin != self.link()?.origin {
@@ -53,10 +72,15 @@ impl Agent {
         }
         self.sync().await?;
         let key = self.believed().await?.log.key().clone();
-        // What is not of this log at all is the caller's mistake; what the log signed and contradicts is evidence.
-        SignedCheckpoint::parse(cosigned.as_bytes()).and_then(|shown| shown.verify(&key)).map_err(DossierError::NotOfThisLog)?;
-        let shown = self.believe_shown(cosigned).await?;
-        let (checkpoint, tags) = if let Some(merged) = merged(&present, &shown, &key)? {
+        let shown = if let Some(cosigned) = cosigned {
+            // What is not of this log at all is the caller's mistake; what the log signed and contradicts is evidence.
+            SignedCheckpoint::parse(cosigned.as_bytes()).and_then(|shown| shown.verify(&key)).map_err(DossierError::NotOfThisLog)?;
+            self.believe_shown(cosigned).await?
+        } else {
+            let last = present.last();
+            self.final_checkpoint(last, Duration::ZERO).await?.ok_or(DossierError::NotCosigned { last })?
+        };
+        let (checkpoint, mut tags) = if let Some(merged) = merged(&present, &shown, &key)? {
             let note = merged.note().as_str().as_bytes().to_vec();
             (merged, BTreeMap::from([(paths::CHECKPOINT.to_owned(), note)]))
         } else {
@@ -64,12 +88,30 @@ impl Agent {
             same_registry(&present, &tags)?;
             (shown, tags)
         };
+        let around = self.stamped_around(&indexes(&present.chains), &checkpoint).await?;
+        let stamped = kept::together(kept::present(&present.stamped, &key), around);
+        tags.extend(self.stamped_files(&stamped, &checkpoint).await?);
         let signatures = checkpoint.note().signatures().iter().map(|line| line.name().to_string()).collect();
         let workspace = ClearFolder::beside(&self.state, dossier).await?;
+        let at = self.clock.claimed().as_str().to_owned();
         let (path, folder) = (dossier.to_owned(), workspace.path().to_owned());
-        tokio::task::spawn_blocking(move || zip_file::replace_tags(&path, &folder, &tags)).await.map_err(|_| AgentError::Bug)??;
-        Ok(Attached { tree_size: checkpoint.size().get(), signatures })
+        let replaced = tokio::task::spawn_blocking(move || replace_tags(&path, &folder, tags, trust, at));
+        let found = replaced.await.map_err(|_| AgentError::Bug)??;
+        Ok(Attached { tree_size: checkpoint.size().get(), signatures, found })
     }
+}
+
+/// Writes a dossier anew with other tag files, in place of the old one; the payload is copied as it is, and the reports say what is found now.
+pub(super) fn replace_tags(dossier: &Path, folder: &Path, tags: TagFiles, trust: Trust, at: String) -> Result<Found, DossierError> {
+    let (mut draft, mut all) = Draft::of_dossier(dossier, folder)?;
+    all.retain(|name, _| !name.starts_with(stamps::FOLDER));
+    all.extend(tags);
+    let papers = Papers { trust, languages: papers::languages(&all), transmission: None, at };
+    let found = papers::add(&mut draft, all, &papers)?;
+    if found.verdict == Verdict::Failed {
+        return Err(DossierError::Malformed(found.sentence));
+    }
+    draft.replace(dossier).map(|()| found)
 }
 
 /// Reads what attaching needs.
@@ -87,7 +129,13 @@ pub(super) fn read(dossier: &Path) -> Result<Present, DossierError> {
     for &exhibit in &index.exhibits {
         chains.push((exhibit, views(&file(&paths::chain(exhibit))?)?));
     }
-    Ok(Present { index, checkpoint, registry, chains })
+    let mut stamped = TagFiles::new();
+    for name in zip_file::names(&archive, stamps::FOLDER) {
+        if let Some(bytes) = zip_file::read(&mut archive, &name)? {
+            stamped.insert(name, bytes);
+        }
+    }
+    Ok(Present { index, checkpoint, registry, chains, stamped })
 }
 
 /// Reads one record view a line.
@@ -104,7 +152,7 @@ fn commitments(views: &[RecordView]) -> Result<Vec<Commitment>, DossierError> {
 
 /// The dossier's own checkpoint with the shown one's further signature lines, if both are of one tree; none if the proofs must be made anew.
 pub(super) fn merged(present: &Present, shown: &VerifiedCheckpoint, key: &LogKey) -> Result<Option<VerifiedCheckpoint>, DossierError> {
-    let last = present.chains.iter().flat_map(|(_, views)| views).map(|view| view.index).max().unwrap_or_default();
+    let last = present.last();
     if shown.size().get() <= last {
         return Err(DossierError::TooOld { size: shown.size().get(), last });
     }

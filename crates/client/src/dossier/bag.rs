@@ -45,7 +45,7 @@ impl Content {
     }
 }
 
-/// A dossier's content; `tags` are without the lists, which follow from the rest.
+/// A dossier's content; `tags` are without the list of them, which follows from the rest.
 #[derive(Debug, Default)]
 pub(super) struct Bag {
     pub(super) payload: BTreeMap<String, Content>,
@@ -58,7 +58,7 @@ impl Bag {
         list(self.payload.iter().map(|(name, content)| (name.as_str(), content.sha256())))
     }
 
-    /// Adds the bag's declaration and description.
+    /// Adds the bag's declaration, description and list of payload files.
     pub(super) fn describe(&mut self, office: &OfficeId, made: &ClaimedTime, case: CaseId) {
         let octets: u64 = self.payload.values().map(Content::size).sum();
         let info = format!(
@@ -68,15 +68,7 @@ impl Bag {
         );
         self.tags.insert(paths::BAGIT.to_owned(), DECLARATION.to_vec());
         self.tags.insert(paths::BAG_INFO.to_owned(), info.into_bytes());
-    }
-
-    /// All tag files with the two lists.
-    pub(super) fn all_tags(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut tags = self.tags.clone();
-        tags.insert(paths::MANIFEST.to_owned(), self.manifest().into_bytes());
-        let digests: BTreeMap<String, Sha256Digest> = tags.iter().map(|(name, bytes)| (name.clone(), Sha256Digest::of(&[bytes]))).collect();
-        tags.insert(paths::TAG_MANIFEST.to_owned(), tag_manifest(&digests).into_bytes());
-        tags
+        self.tags.insert(paths::MANIFEST.to_owned(), self.manifest().into_bytes());
     }
 }
 
@@ -93,11 +85,6 @@ fn list<'a>(files: impl Iterator<Item = (&'a str, Sha256Digest)>) -> String {
 /// Each line with its line feed.
 pub(super) fn text_lines(lines: impl Iterator<Item = String>) -> String {
     lines.fold(String::new(), |text, line| text + &line + "\n")
-}
-
-/// Reads a list back.
-pub(super) fn parse_list(text: &str) -> Option<BTreeMap<String, Sha256Digest>> {
-    text.lines().map(|line| line.split_once("  ").and_then(|(digest, name)| Some((name.to_owned(), digest.parse().ok()?)))).collect()
 }
 
 /// The entry's name for a file that was exported under `exported`: the same, or `=~` and its number where the whole name would be longer

@@ -1,6 +1,7 @@
 //! The custody files of a dossier: chains, registry and their proofs in one checkpoint.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use custodia_core::custody::receipt::{ClosedPart, PartView, RecordView};
 use custodia_core::custody::record::{Commitment, Part, Salt};
@@ -23,6 +24,7 @@ impl Agent {
         &self,
         case: CaseId,
         lasts: &[(ExhibitId, u64)],
+        wait: Duration,
     ) -> Result<(VerifiedCheckpoint, TagFiles), AgentError> {
         let mut chains = Vec::with_capacity(lasts.len());
         for &(exhibit, last) in lasts {
@@ -30,13 +32,18 @@ impl Agent {
             let views = head::records(&mut *self.state.connection().await, exhibit).await?;
             chains.push((exhibit, shown_up_to(&views, last)?));
         }
+        let last = lasts.iter().map(|(_, last)| *last).max().ok_or(AgentError::Bug)?;
+        let cosigned = self.final_checkpoint(last, wait).await?;
         // After the chains, so that the tree holds all of them and the registry is complete up to it.
         self.sync().await?;
         let believed = self.believed().await?;
-        let checkpoint = believed.log.head().cloned().ok_or(AgentError::Bug)?;
+        let head = believed.log.head().cloned().ok_or(AgentError::Bug)?;
         let key = believed.log.key().to_string();
         drop(believed);
+        let checkpoint = cosigned.unwrap_or(head);
         let mut tags = self.proven_files(&checkpoint, &chains).await?;
+        let stamped = self.stamped_around(&indexes(&chains), &checkpoint).await?;
+        tags.extend(self.stamped_files(&stamped, &checkpoint).await?);
         for (exhibit, views) in &chains {
             tags.insert(paths::chain(*exhibit), lines(views));
         }
@@ -74,6 +81,11 @@ impl Agent {
         let proof = tiles.prove(&self.link()?.http, view.index, commitment(view)?).await;
         self.keeping_evidence(proof).await
     }
+}
+
+/// The indexes of all records of some chains.
+pub(super) fn indexes(chains: &[(ExhibitId, Vec<RecordView>)]) -> Vec<u64> {
+    chains.iter().flat_map(|(_, views)| views).map(|view| view.index).collect()
 }
 
 fn commitment(view: &RecordView) -> Result<Commitment, AgentError> {

@@ -7,6 +7,7 @@ use custodia_core::custody::body::Consent;
 use custodia_core::custody::record::Part;
 use custodia_core::dossier::chain::ChainInput;
 use custodia_core::exhibit::file_digest::FileDigests;
+use custodia_core::exhibit::intake::Intake;
 use custodia_core::exhibit::manifest::{CommittedManifest, FileEntry, Manifest, ManifestSalt};
 use custodia_core::exhibit::text::MediaType;
 use custodia_core::finding::Status;
@@ -18,6 +19,8 @@ use super::*;
 use crate::clear_folder::place_beside;
 use crate::test_log::{CASE, EXHIBIT, ORIGIN, World, ring_key};
 
+mod papers;
+
 const INTAKE: &str = include_str!("../../../../tests/vectors/exhibit/intake.json");
 const FILES: [(&str, &[u8]); 3] = [("chat.txt", b"the chat"), ("photos/1.jpg", b"a photo"), ("photos/empty", b"")];
 
@@ -25,7 +28,8 @@ fn manifest() -> (CommittedManifest, Sha256Digest) {
     let entry = |(name, bytes): (&str, &[u8])| {
         FileEntry::new(name.as_bytes(), MediaType::parse("application/octet-stream").unwrap(), &FileDigests::of(bytes), None)
     };
-    let intake = serde_json::from_str(INTAKE).unwrap();
+    let mut intake: Intake = serde_json::from_str(INTAKE).unwrap();
+    intake.derived_from = None;
     let manifest = Manifest::new(EXHIBIT, CASE, ManifestSalt::from_bytes([4; 32]), intake, FILES.map(entry).to_vec()).unwrap();
     let (manifest, commitment) = CommittedManifest::new(manifest).unwrap();
     (manifest, *commitment.digest())
@@ -100,8 +104,35 @@ fn made(target: &Path) -> World {
     world.act(world.disclosure(Disclosure::Dossier { payload }), false);
     bag.tags = custody(&world, 3);
     bag.describe(&"nl-om".parse().unwrap(), &ClaimedTime::parse("2026-11-23T21:05:00+01:00").unwrap(), CASE);
-    zip_file::write(&bag, workspace.path(), target).unwrap();
+    write(&bag, workspace.path(), target).unwrap();
     world
+}
+
+/// What a judge pins who knows no auditor, or one.
+fn trust(world: &World, policy: &str) -> Trust {
+    let key = world.signer.log_key();
+    let text = format!("origin = {ORIGIN:?}\nlog = \"{key}\"\ntrust_pin = \"{}\"\npolicy = \"\"\"\n{policy}\"\"\"\n", world.pin);
+    Trust::parse(&text).unwrap()
+}
+
+/// Writes the dossier without papers.
+fn write(bag: &Bag, folder: &Path, target: &Path) -> Result<(), DossierError> {
+    let mut draft = Draft::of_payload(bag, folder)?;
+    draft.put_tags(&bag.tags)?;
+    draft.publish(target)
+}
+
+/// Puts other tag files into the dossier, without papers.
+fn replace(target: &Path, tags: &custody::TagFiles) -> Result<(), DossierError> {
+    let (mut draft, mut all) = Draft::of_dossier(target, folder_of(target))?;
+    all.extend(tags.clone());
+    draft.put_tags(&all)?;
+    draft.replace(target)
+}
+
+/// Reads a list of a bag.
+fn parse_list(text: &str) -> Option<std::collections::BTreeMap<String, Sha256Digest>> {
+    text.lines().map(|line| line.split_once("  ").and_then(|(digest, name)| Some((name.to_owned(), digest.parse().ok()?)))).collect()
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> usize {
@@ -142,7 +173,7 @@ fn read(target: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
 }
 
 fn check_lists(files: &std::collections::BTreeMap<String, Vec<u8>>) {
-    let list = |name: &str| bag::parse_list(core::str::from_utf8(&files[name]).unwrap()).unwrap();
+    let list = |name: &str| parse_list(core::str::from_utf8(&files[name]).unwrap()).unwrap();
     let listed: std::collections::BTreeMap<_, _> = [list(paths::MANIFEST), list(paths::TAG_MANIFEST)].into_iter().flatten().collect();
     for (name, bytes) in files.iter().filter(|(name, _)| *name != paths::TAG_MANIFEST) {
         assert_eq!(listed[name], Sha256Digest::of(&[bytes]), "{name}");
@@ -181,14 +212,12 @@ fn nothing_is_overwritten_and_a_file_that_changed_makes_no_dossier() {
     let folder = temp.path().join("files");
     let bag = payload(&world, &folder);
     fs::write(&target, b"mine").unwrap();
-    assert!(matches!(zip_file::write(&bag, folder_of(&target), &target), Err(DossierError::Exists(_))));
+    assert!(matches!(write(&bag, folder_of(&target), &target), Err(DossierError::Exists(_))));
     assert_eq!(fs::read(&target).unwrap(), b"mine");
     fs::remove_file(&target).unwrap();
     for other in [&b"the chaT"[..], b"the chat and more", b"the"] {
         fs::write(folder.join("chat.txt"), other).unwrap();
-        assert!(
-            matches!(zip_file::write(&bag, folder_of(&target), &target), Err(DossierError::Changed(name)) if name.ends_with("chat.txt"))
-        );
+        assert!(matches!(write(&bag, folder_of(&target), &target), Err(DossierError::Changed(name)) if name.ends_with("chat.txt")));
     }
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "only the files are there");
 }
@@ -227,7 +256,7 @@ fn a_cosignature_of_the_same_tree_is_added_beside_those_that_are_there() {
         let shown = cosigned(&world.checkpoint(), seed);
         let merged = attach::merged(&present, &shown, &world.signer.log_key()).unwrap().expect("one tree");
         let note = merged.note().as_str().as_bytes().to_vec();
-        zip_file::replace_tags(&target, folder_of(&target), &custody::TagFiles::from([(paths::CHECKPOINT.to_owned(), note)])).unwrap();
+        replace(&target, &custody::TagFiles::from([(paths::CHECKPOINT.to_owned(), note)])).unwrap();
     }
     let after = read(&target);
     check_lists(&after);
@@ -261,7 +290,7 @@ fn a_cosignature_of_a_larger_tree_brings_its_own_proofs_and_registry() {
     let mut tags = custody(&world, 3);
     attach::same_registry(&present, &tags).unwrap();
     tags.insert(paths::CHECKPOINT.to_owned(), shown.note().as_str().as_bytes().to_vec());
-    zip_file::replace_tags(&target, folder_of(&target), &tags).unwrap();
+    replace(&target, &tags).unwrap();
     let after = read(&target);
     check_lists(&after);
     for (name, bytes) in before.iter().filter(|(name, _)| name.starts_with("data/") || name.ends_with("chain.ndjson")) {
@@ -335,7 +364,7 @@ fn what_is_no_dossier_stays_as_it_was() {
     let tags = custody::TagFiles::from([(paths::CHECKPOINT.to_owned(), b"x".to_vec())]);
     for bad in [damaged, good[..good.len() / 2].to_vec(), b"no ZIP file at all".to_vec()] {
         fs::write(&target, &bad).unwrap();
-        assert!(matches!(zip_file::replace_tags(&target, folder_of(&target), &tags), Err(DossierError::Malformed(_))));
+        assert!(matches!(replace(&target, &tags), Err(DossierError::Malformed(_))));
         assert_eq!(fs::read(&target).unwrap(), bad);
     }
     assert!(matches!(attach::read(&target), Err(DossierError::Malformed(_))));

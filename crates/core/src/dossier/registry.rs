@@ -7,7 +7,7 @@ use crate::custody::receipt::RecordView;
 use crate::custody::record::Outcome;
 use crate::custody::registry_act;
 use crate::finding::Finding;
-use crate::identity::{AsOf, Certificate, CertificateId, Registry, RegistrySeq, Standing, TrustPin};
+use crate::identity::{AsOf, Certificate, CertificateId, Registry, RegistrySeq, Standing, TrustList, TrustPin};
 use crate::ids::CaseId;
 use crate::log::VerifiedCheckpoint;
 use crate::log::{InclusionProof, LeafIndex, leaf_hash};
@@ -24,6 +24,12 @@ impl RegistryAt {
     /// A certificate that was ever enrolled.
     pub fn certificate(&self, id: CertificateId) -> Option<&Certificate> {
         self.registry.certificate(id)
+    }
+
+    /// The trust list that counted for the record at `index`; for a log's size, the one in force at its end.
+    pub fn trust_list(&self, index: u64) -> Option<&TrustList> {
+        let before = self.indexes.partition_point(|&registry| registry < index).checked_sub(1)?;
+        self.registry.trust_list(RegistrySeq::new(before as u64))
     }
 
     /// What a certificate was worth for the record at `index`.

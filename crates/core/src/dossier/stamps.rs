@@ -141,7 +141,7 @@ pub struct TimeDemand {
 }
 
 /// Whether stamps bear a record's time out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeIs {
     /// It lies between two stamps, close enough together.
