@@ -15,6 +15,7 @@ mod check;
 mod choices;
 mod database;
 mod group;
+mod halves;
 mod lies;
 mod model;
 #[path = "../../crates/server/src/tests/offices.rs"]
