@@ -24,6 +24,7 @@ mod offices;
 mod people;
 mod run;
 mod sequencer;
+mod split;
 mod steps;
 
 mod tests;
