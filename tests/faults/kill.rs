@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use custodia_client::audit::AuditorKey;
 use custodia_client::dossier::{Language, NewDossier, Transmission};
+use custodia_client::open::Opening;
 use custodia_client::{Agent, NewDevice, StatePaths};
 use custodia_core::custody::body::Terms;
 use custodia_core::custody::kind::Purpose;
@@ -306,6 +307,23 @@ async fn killed_anywhere_in_an_audit_the_key_cosigns_on() {
     };
     let step = Step { words, holds, ..Step::new(AUDITOR, &[], effect) };
     play(scene, step, &["agent.cosignature.recorded", "agent.file.written_beside"], &["server.turn.committed"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_in_a_watch_no_finding_is_lost() {
+    let scene = Scene::open().await;
+    scene.luc.open_exhibit(scene.case, scene.first, Opening::View, Purpose::Investigation, &statement()).await.must();
+    let rules = scene.work("rules.toml");
+    // Nobody works at any time, so that each opening is told of.
+    std::fs::write(&rules, "[[limits.hours]]\nfrom_minute = 0\nto_minute = 0\nutc_offset_minutes = 0\n").unwrap();
+    let words = command(&["audit", "watch", "--once", "--json", "--purpose", "lawfulness-check", "--rules", &rules]);
+    let effect = Effect { exactly: &[], at_least: &[("log.read", 1)] };
+    let holds = |_: &Stage, ended: &Ended| {
+        let told: Vec<&str> = ended.stdout.lines().filter(|line| line.contains("\"rule\":\"WAT-11\"")).collect();
+        assert_eq!(told.len(), 1, "{ended:?}");
+    };
+    let step = Step { words, holds, ..Step::new(AUDITOR, &[], effect) };
+    play(scene, step, &["agent.audit.before_saving", "agent.audit.saved", "agent.watch.found", "agent.watch.told"], &[]).await;
 }
 
 /// A device is made: key file, state, request.

@@ -15,6 +15,7 @@ mod check;
 mod choices;
 mod database;
 mod group;
+mod halves;
 mod lies;
 mod model;
 #[path = "../../crates/server/src/tests/offices.rs"]
@@ -23,6 +24,7 @@ mod offices;
 mod people;
 mod run;
 mod sequencer;
+mod split;
 mod steps;
 
 mod tests;

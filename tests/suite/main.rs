@@ -1,6 +1,7 @@
 //! End-to-end tests and tidy.
 
 mod agent;
+mod audit;
 mod bad_files;
 mod clocks;
 mod custody;

@@ -131,6 +131,7 @@ const fn code_of(error: &AgentError) -> Code {
         AgentError::Exhibit(_) => Code::ExhibitDamaged,
         AgentError::Hpke(_) => Code::KeyNotOpened,
         AgentError::Passphrase(error) => code_of_passphrase(error),
+        AgentError::SavedPoint(_) => Code::SavedPointRefused,
         AgentError::Request(_) | AgentError::Bug => Code::Unexpected,
     }
 }

@@ -155,7 +155,7 @@ async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
     match command {
         Command::Demo(options) => demo::run(&options).await,
         Command::Verify(options) => commands::verify::run(&options),
-        Command::Audit(options) => commands::audit::run(*options, settings).await,
+        Command::Audit(options) => Box::pin(commands::audit::run(*options, settings)).await,
         Command::Office(command) => commands::office::run(command, settings).await,
         Command::Device(command) => Box::pin(commands::device::run(command, settings)).await,
         Command::Serve(options) => commands::serve::run(options).await,

@@ -1,4 +1,4 @@
-//! What every command writes under `--json`: one JSON document; `demo` writes one a line, and so does everybody on standard error.
+//! What every command writes under `--json`: one JSON document; `demo` and `audit watch` write one a line, and so does everybody on standard error.
 //!
 //! `docs/schema/` holds the JSON Schemas, written by hand beside the types that answer (`terminal::Answer`). Tests compare the folder with the
 //! commands that exist, and the output of every command with its schema (`tests/commands/cases`).
@@ -14,7 +14,9 @@ macro_rules! schemas {
 
 schemas! {
     "audit" "audit";
+    "audit exposure" "audit-exposure";
     "audit key" "audit-key";
+    "audit watch" "audit-watch";
     "case add" "case-add";
     "case create" "case-create";
     "case leave" "case-leave";

@@ -45,7 +45,8 @@ pub fn behave(manners: Manners) {
     let _ = MANNERS.set(manners);
 }
 
-fn manners() -> Manners {
+/// How this program behaves, as the settings said.
+pub fn manners() -> Manners {
     MANNERS.get().copied().unwrap_or_default()
 }
 

@@ -19,10 +19,10 @@ use custodia_core::ids::{CaseId, ExhibitId, OfficeId, PersonId};
 use custodia_core::time::{ClaimedTime, LogTime};
 
 pub use columns::{Fit, columns, wrapped};
-pub use output::{to_csv, to_table};
+pub use output::{to_csv, to_ndjson, to_table};
 
 /// What the actor stated, as far as this reader can read it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "status", content = "text", rename_all = "kebab-case")]
 pub enum Stated {
     /// The reason and the titles as they were at the time of the act.
@@ -36,12 +36,12 @@ pub enum Stated {
 }
 
 /// One record of the log.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AuditEntry {
     /// Index in the log.
     pub index: u64,
     /// The log's time.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "as_text")]
     pub time: LogTime,
     /// The time that the actor stated.
     pub claimed_time: ClaimedTime,
@@ -77,9 +77,21 @@ pub struct AuditEntry {
     pub stated: Stated,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
-fn as_text<S: serde::Serializer>(time: &LogTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
+/// The log's time as RFC 3339.
+mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::{ClaimedTime, LogTime};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(time: &LogTime, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(time)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogTime, D::Error> {
+        let millis = ClaimedTime::deserialize(deserializer)?.millis();
+        u64::try_from(millis).ok().and_then(|millis| LogTime::from_millis(millis).ok()).ok_or_else(|| D::Error::custom("a time of no log"))
+    }
 }
 
 impl AuditEntry {
@@ -218,6 +230,20 @@ impl EntryFilter {
             && self.from.is_none_or(|from| entry.time >= from)
             && self.to.is_none_or(|to| entry.time < to)
             && self.kind.is_none_or(|kind| entry.kind == kind)
+    }
+
+    /// What is asked for, in words.
+    pub fn in_words(&self) -> Vec<String> {
+        let said = |what: &str, value: Option<String>| value.map(|value| format!("{what} {value}"));
+        let all = [
+            said("person", self.person.as_ref().map(ToString::to_string)),
+            said("exhibit", self.exhibit.map(|id| id.to_string())),
+            said("case", self.case.map(|id| id.to_string())),
+            said("from", self.from.map(|time| time.to_string())),
+            said("before", self.to.map(|time| time.to_string())),
+            said("kind", self.kind.map(|kind| kind.to_string())),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     /// The entries that are asked for, in order.

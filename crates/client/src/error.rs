@@ -124,6 +124,9 @@ pub enum AgentError {
     /// A device request could not be made.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The saved point of earlier audits is not gone on from.
+    #[error("the saved point of earlier audits is not gone on from: {0}")]
+    SavedPoint(#[from] crate::state::audit::PointError),
     /// A worker of this program ended early.
     #[error("a worker of this program ended early; this is a fault of the program")]
     Bug,

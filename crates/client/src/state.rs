@@ -18,6 +18,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use crate::durable_file;
 
 pub mod acts;
+pub mod audit;
 pub mod clear;
 pub mod device;
 pub mod head;

@@ -16,3 +16,4 @@ pub mod log;
 pub mod secret;
 pub mod strict_json;
 pub mod time;
+pub mod watch;

@@ -49,6 +49,26 @@ impl fmt::Debug for LogTime {
     }
 }
 
+/// The log's time as its milliseconds, for `#[serde(with = "…")]` where no person reads it.
+pub mod as_millis {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::LogTime;
+
+    /// Writes the milliseconds.
+    pub fn serialize<S: Serializer>(time: &LogTime, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(time.millis())
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A time past the year 9999.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogTime, D::Error> {
+        LogTime::from_millis(u64::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 /// An actor's claimed time with its zone offset, kept as the text that was signed (RFC 3339, at most 35 bytes).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedTime {

@@ -169,8 +169,10 @@ fn the_rows_of_the_rules_say_what_the_code_says() {
     let Some(document) = sources(&[RULES], ".md").pop() else { return };
     let custody = custodia_core::custody::rules::ALL.iter().map(|rule| (rule.id, rule.demands));
     let group = custodia_core::group::rules::GroupRule::ALL.iter().map(|rule| (rule.id(), rule.sentence()));
+    let watch = custodia_core::watch::rules::ALL.iter().map(|rule| (rule.id, rule.says));
     let lacking: Vec<_> = custody
         .chain(group)
+        .chain(watch)
         .filter(|(id, sentence)| !document.text.lines().any(|line| line.starts_with(&format!("| {id} | {sentence} |"))))
         .map(|(id, sentence)| format!("{id}: {sentence}"))
         .collect();

@@ -1,11 +1,14 @@
 //! `custodia audit`: a replay of the whole log by an auditor, its answers, and the cosignature after a clean one.
+//!
+//! `watch` stays with the log; `exposure` answers what somebody has opened and could open.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use custodia_client::audit::{AuditProgress, AuditReport, AuditorKey};
-use custodia_client::entries::{AuditEntry, EntryFilter, to_csv, to_table};
+use custodia_client::Agent;
+use custodia_client::audit::{Asked, AuditProgress, AuditReport, AuditorKey, to_html};
+use custodia_client::entries::{AuditEntry, EntryFilter, to_csv, to_ndjson, to_table};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::finding::Status;
 use custodia_core::ids::PersonId;
@@ -13,10 +16,13 @@ use custodia_core::time::{ClaimedTime, LogTime};
 
 use serde::{Serialize, Serializer};
 
-use super::{COST, Reason, agent_in_touch, clock};
+use super::{COST, Reason, agent_in_touch, clock, write_new};
 use crate::failure::{Code, Failure};
 use crate::settings::Settings;
-use crate::terminal::{Answer, answer, bar, note, passphrase, printable, width};
+use crate::terminal::{Answer, answer, bar, note, passphrase, printable, printable_path, width};
+
+mod exposure;
+mod watch;
 
 /// Options of `custodia audit`.
 #[derive(Args)]
@@ -48,11 +54,20 @@ pub struct Options {
     /// Print the entries as CSV.
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// After a clean replay, cosign the checkpoint with the key in this folder.
-    #[arg(long, value_name = "FOLDER", requires = "checkpoint")]
-    cosign: Option<PathBuf>,
-    /// The file to write the cosigned checkpoint to.
+    /// Print the entries as JSON, one a line.
+    #[arg(long, conflicts_with_all = ["json", "csv"])]
+    ndjson: bool,
+    /// Write the report for a supervisory authority to this file, as HTML.
     #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Replay from the first record on, whatever this device replayed before.
+    #[arg(long)]
+    from_start: bool,
+    /// After a clean replay, cosign the checkpoint with the key in this folder, and send it to the server.
+    #[arg(long, value_name = "FOLDER")]
+    cosign: Option<PathBuf>,
+    /// Write the cosigned checkpoint to this file too.
+    #[arg(long, value_name = "FILE", requires = "cosign")]
     checkpoint: Option<PathBuf>,
 }
 
@@ -66,6 +81,10 @@ enum Command {
         #[arg(long)]
         name: String,
     },
+    /// Stay with the log: replay what is new, and tell what the rules of watching (WAT-…) find, each once.
+    Watch(watch::Options),
+    /// What a person or a device has opened, and what they could open now.
+    Exposure(exposure::Options),
 }
 
 fn millis(text: Option<&str>) -> Result<Option<LogTime>, Failure> {
@@ -110,7 +129,15 @@ pub struct Replayed {
     #[serde(serialize_with = "as_json")]
     report: (AuditReport, Vec<AuditEntry>),
     #[serde(skip)]
-    csv: bool,
+    form: Form,
+}
+
+/// How entries are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Table,
+    Csv,
+    Lines,
 }
 
 fn as_json<S: Serializer>((report, entries): &(AuditReport, Vec<AuditEntry>), serializer: S) -> Result<S::Ok, S::Error> {
@@ -119,30 +146,87 @@ fn as_json<S: Serializer>((report, entries): &(AuditReport, Vec<AuditEntry>), se
 
 impl Answer for Replayed {
     fn text(&self) -> String {
-        if self.csv { to_csv(&self.report.1) } else { to_table(&self.report.1, width()) }
+        match self.form {
+            Form::Table => to_table(&self.report.1, width()),
+            Form::Csv => to_csv(&self.report.1),
+            Form::Lines => to_ndjson(&self.report.1),
+        }
     }
 }
 
-/// Replays, answers, and cosigns if asked; fails if a check does not hold.
-pub async fn run(options: Options, settings: &Settings) -> Result<(), Failure> {
-    if let Some(Command::Key { folder, name }) = options.command {
-        std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
-        let passphrase = passphrase(settings.passphrase_fd, "the cosigning key", true)?;
-        let key = AuditorKey::create(&folder, &name, &passphrase, COST)?;
-        return answer(&CosignerKey { key: key.cosigner_key().to_string() });
-    }
-    let missing = || Failure::usage("reading the log needs --purpose and --reason", "Both are entered in the log.");
-    let (purpose, reason) = (options.purpose.ok_or_else(missing)?, options.reason.ok_or_else(missing)?);
-    let (from, to) = (millis(options.from.as_deref())?, millis(options.to.as_deref())?);
-    let agent = agent_in_touch(settings).await?;
+/// Makes a cosigning key.
+fn make_key(folder: &Path, name: &str, settings: &Settings) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+    let passphrase = passphrase(settings.passphrase_fd, "the cosigning key", true)?;
+    let key = AuditorKey::create(folder, name, &passphrase, COST)?;
+    answer(&CosignerKey { key: key.cosigner_key().to_string() })
+}
+
+fn open_key(folder: &Path, settings: &Settings) -> Result<AuditorKey, Failure> {
+    let passphrase = passphrase(settings.passphrase_fd, "the cosigning key", false)?;
+    Ok(AuditorKey::open(folder, &passphrase)?)
+}
+
+/// Replays and shows how far it is.
+async fn replay(agent: &Agent, purpose: Purpose, reason: String, from_start: bool) -> Result<AuditReport, Failure> {
     let bar = bar("replaying", "records");
     let show = |progress: AuditProgress| {
         bar.set_length(progress.of);
         bar.set_position(progress.records);
     };
-    let report = agent.audit(purpose, &Reason { reason, reference: None }.into(), show).await;
+    let statement = Reason { reason, reference: None }.into();
+    let report =
+        if from_start { agent.audit_from_start(purpose, &statement, show).await } else { agent.audit(purpose, &statement, show).await };
     bar.finish_and_clear();
     let report = report?;
+    if report.from > 0 {
+        note(&format!("Continued from record {}: those before it this device replayed at an earlier audit.", report.from));
+    }
+    Ok(report)
+}
+
+/// Says what does not hold and what was not checked; how many checks failed.
+fn tell_findings(report: &AuditReport) -> usize {
+    for finding in report.findings.iter().filter(|finding| finding.status != Status::Passed) {
+        let mark = if finding.status == Status::Failed { "FAILED     " } else { "not checked" };
+        note(&format!("{mark}  {}  {}: {}", finding.check, printable(&finding.subject), printable(&finding.text)));
+    }
+    report.failed().count()
+}
+
+/// Cosigns a clean report, writes the note to a file if one is named, and sends it to the server.
+async fn cosign(agent: &Agent, key: &mut AuditorKey, report: &AuditReport, file: Option<&Path>) -> Result<(), Failure> {
+    let cosigned = key.cosign(report, &clock())?;
+    if let Some(file) = file {
+        custodia_client::durable_file::replace(file, cosigned.as_bytes()).map_err(|error| Failure::file(file, &error))?;
+    }
+    let last = report.size().saturating_sub(1);
+    match (agent.publish_cosignatures(&cosigned).await, file) {
+        (Ok(0), _) => note("The server's policy does not name this key: it keeps no cosignature of it. Give the checkpoint out yourself."),
+        (Ok(_), None) => note(&format!("Cosigned up to record {last}; the server keeps it.")),
+        (Ok(_), Some(_)) => note("The server keeps the cosignature."),
+        (Err(error), None) => return Err(error.into()),
+        (Err(error), Some(_)) => note(&format!("The server was not given the cosignature: {error}")),
+    }
+    if let Some(file) = file {
+        note(&format!("Cosigned up to record {last}: {}", file.display()));
+    }
+    Ok(())
+}
+
+/// Replays, answers, and cosigns if asked; fails if a check does not hold.
+pub async fn run(options: Options, settings: &Settings) -> Result<(), Failure> {
+    match options.command {
+        Some(Command::Key { folder, name }) => return make_key(&folder, &name, settings),
+        Some(Command::Watch(options)) => return watch::run(options, settings).await,
+        Some(Command::Exposure(options)) => return exposure::run(options, settings).await,
+        None => {}
+    }
+    let missing = || Failure::usage("reading the log needs --purpose and --reason", "Both are entered in the log.");
+    let (purpose, reason) = (options.purpose.ok_or_else(missing)?, options.reason.ok_or_else(missing)?);
+    let (from, to) = (millis(options.from.as_deref())?, millis(options.to.as_deref())?);
+    let agent = agent_in_touch(settings).await?;
+    let report = replay(&agent, purpose, reason, options.from_start).await?;
     let filter = EntryFilter {
         person: options.person,
         exhibit: begun(options.exhibit.as_deref(), "exhibit", report.entries.iter().filter_map(|entry| entry.exhibit))?,
@@ -152,27 +236,30 @@ pub async fn run(options: Options, settings: &Settings) -> Result<(), Failure> {
         kind: None,
     };
     let entries = filter.select(&report.entries);
-    let replayed = Replayed { report: (report, entries), csv: options.csv };
+    if let Some(file) = &options.report {
+        let asked = Asked { entries: filter.in_words(), purpose: purpose.as_str().to_owned(), made: clock().claimed().as_str().to_owned() };
+        write_new(file, to_html(&report, &entries, &asked).as_bytes())?;
+        note(&format!("The report for a supervisory authority: {}", printable_path(file)));
+    }
+    let form = match (options.csv, options.ndjson) {
+        (true, _) => Form::Csv,
+        (_, true) => Form::Lines,
+        _ => Form::Table,
+    };
+    let replayed = Replayed { report: (report, entries), form };
     answer(&replayed)?;
     let (report, entries) = &replayed.report;
     if entries.len() < report.entries.len() {
         note(&format!("{} of {} entries are what was asked for.", entries.len(), report.entries.len()));
     }
-    for finding in report.findings.iter().filter(|finding| finding.status != Status::Passed) {
-        let mark = if finding.status == Status::Failed { "FAILED     " } else { "not checked" };
-        note(&format!("{mark}  {}  {}: {}", finding.check, printable(&finding.subject), printable(&finding.text)));
-    }
-    let failed = report.failed().count();
+    let failed = tell_findings(report);
     if failed > 0 {
         return Err(Failure::new(Code::AuditFailed, format!("{} records replayed; {failed} checks do not hold", report.size()), ""));
     }
     note(&format!("{} records replayed: chains, signatures, certificates, memberships and rules hold at every index.", report.size()));
-    if let (Some(folder), Some(file)) = (options.cosign, options.checkpoint) {
-        let passphrase = passphrase(settings.passphrase_fd, "the cosigning key", false)?;
-        let mut key = AuditorKey::open(&folder, &passphrase)?;
-        let cosigned = key.cosign(report, &clock())?;
-        custodia_client::durable_file::replace(&file, cosigned.as_bytes()).map_err(|error| Failure::file(&file, &error))?;
-        note(&format!("Cosigned up to record {}: {}", report.size().saturating_sub(1), file.display()));
+    if let Some(folder) = options.cosign {
+        let mut key = open_key(&folder, settings)?;
+        cosign(&agent, &mut key, report, options.checkpoint.as_deref()).await?;
     }
     Ok(())
 }

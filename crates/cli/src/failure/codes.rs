@@ -108,6 +108,10 @@ codes! {
     ProofFailed = "proof-failed", NotVerified, "Do not rely on it.";
     /// Checks of the log's replay do not hold.
     AuditFailed = "audit-failed", NotVerified, "Nothing is cosigned. Tell the offices, and keep what the report says.";
+    /// What a watch found does not hold.
+    WatchFound = "watch-found", NotVerified, "docs/AUDITING.md says of each rule what it shows and what to do. What was told is not told again.";
+    /// The saved point of earlier audits was altered, is of another log, or of a newer program.
+    SavedPointRefused = "saved-point-refused", NotVerified, "`custodia audit --from-start` replays everything and saves a new one. If nobody restored or changed this device's state, tell your office.";
     /// A checkpoint is not cosigned.
     CosigningRefused = "cosigning-refused", NotVerified, "Nothing was cosigned.";
     /// The server's store holds other bytes than were stored.

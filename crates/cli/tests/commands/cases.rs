@@ -127,8 +127,10 @@ impl Stage {
                     let kind = if line.starts_with("{\"note\":") { "note" } else { "error" };
                     self.take_document(kind, line, &place);
                 }
-                if !out.is_empty() {
-                    self.take_document(&name, &out, &place);
+                // A watch writes one document a line.
+                let lines = if name == "audit watch" { out.lines().collect() } else { vec![out.as_str()] };
+                for document in lines.into_iter().filter(|document| !document.is_empty()) {
+                    self.take_document(&name, document, &place);
                     self.answered.insert(name.clone());
                 }
             }

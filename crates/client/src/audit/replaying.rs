@@ -10,14 +10,16 @@ use custodia_core::exhibit::AwsLcCipher;
 use custodia_core::exhibit::keys::ReasonKey;
 use custodia_core::exhibit::sealed_text::{SealedText, SealedTextPlace};
 use custodia_core::finding::{Finding, Status};
-use custodia_core::identity::TrustPin;
 use custodia_core::log::VerifiedCheckpoint;
 use custodia_core::secret::Secret32;
+use custodia_core::watch::Act;
 
 use super::AuditReport;
+use super::point::Earlier;
 use crate::entries::{AuditEntry, Stated};
 use crate::hpke::SealingKeyPair;
 use crate::reasons::auditor_info;
+use crate::state::audit::KeptRecord;
 
 /// What the checks of a replay say where none of them failed. AUD-08 is the tree, which [`Replay::finish`] reports.
 const PASSED: [(&str, &str); 8] = [
@@ -54,16 +56,26 @@ pub(super) struct Replaying {
     checkpoint: VerifiedCheckpoint,
     replay: Replay,
     reader: ReasonReader,
+    from: u64,
+    earlier: Earlier,
     findings: Vec<Finding>,
     entries: Vec<AuditEntry>,
     erased: Vec<u64>,
+    kept: Vec<KeptRecord>,
     taken: u64,
 }
 
 impl Replaying {
-    pub(super) fn new(checkpoint: VerifiedCheckpoint, pin: TrustPin, reader: ReasonReader) -> Self {
-        let replay = Replay::new(checkpoint.checkpoint().origin.clone(), pin);
-        Self { checkpoint, replay, reader, findings: Vec::new(), entries: Vec::new(), erased: Vec::new(), taken: 0 }
+    /// Goes on from a replay of records before, or from an empty one.
+    pub(super) fn new(checkpoint: VerifiedCheckpoint, replay: Replay, earlier: Earlier, reader: ReasonReader) -> Self {
+        let from = replay.size().get();
+        let (findings, entries, erased, kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { checkpoint, replay, reader, from, earlier, findings, entries, erased, kept, taken: from }
+    }
+
+    /// The first record that is still to be taken.
+    pub(super) const fn next(&self) -> u64 {
+        self.taken
     }
 
     /// How many records there are to replay.
@@ -80,6 +92,7 @@ impl Replaying {
             if matches!(view.core, PartView::Closed(_)) {
                 self.erased.push(self.taken);
             }
+            self.kept.extend(step.trail.map(|trail| KeptRecord { trail, act: None }));
             steps.push((self.taken, step.record));
             self.taken += 1;
         }
@@ -95,6 +108,12 @@ impl Replaying {
             let text = format!("the reason that its actor {} sealed to this auditor does not open", self.actor(&record.intent));
             self.findings.push(Finding::failed("AUD-09", format!("record {index}"), text));
         }
+        let reason = if let Stated::Opened(text) = &stated { Some(text.reason.as_str()) } else { None };
+        let act = Act::of(&record.core, &record.intent, self.replay.registry(), self.replay.world(), reason);
+        let place = usize::try_from(index - self.from).ok();
+        if let Some(kept) = place.and_then(|place| self.kept.get_mut(place)) {
+            kept.act = Some(act);
+        }
         self.entries.push(AuditEntry::new(&record.core, &record.intent, self.replay.registry(), stated));
     }
 
@@ -105,13 +124,29 @@ impl Replaying {
 
     pub(super) fn finish(mut self, reading: u64) -> AuditReport {
         let subject = format!("{} records", self.size());
+        let remarks: Vec<Finding> = self.findings.iter().filter(|finding| finding.status == Status::NotChecked).cloned().collect();
+        self.findings.splice(0..0, self.earlier.remarks);
         self.findings.extend(self.replay.finish(&self.checkpoint));
         for (check, text) in PASSED {
             if !self.findings.iter().any(|finding| finding.check == check && finding.status == Status::Failed) {
                 self.findings.push(Finding::passed(check, subject.clone(), text));
             }
         }
-        let unread = self.entries.iter().filter(|entry| entry.stated == Stated::NotForThisReader).count();
+        if self.from > 0 {
+            let text =
+                "this device replayed them before and did not fetch them again, so whether their payloads are still there is not checked";
+            self.findings.push(Finding::not_checked("AUD-02", format!("{} earlier records", self.from), text));
+        }
+        // What an erasure destroys, this device forgets too.
+        let erased_since: Vec<u64> = self.replay.erased().filter(|index| *index < self.from).collect();
+        let mut entries = self.earlier.entries;
+        entries.retain(|entry| erased_since.binary_search(&entry.index).is_err());
+        entries.append(&mut self.entries);
+        let mut erased = self.earlier.erased;
+        erased.extend(erased_since.into_iter().chain(self.erased));
+        erased.sort_unstable();
+        erased.dedup();
+        let unread = entries.iter().filter(|entry| entry.stated == Stated::NotForThisReader).count();
         if unread > 0 {
             let text = "they are not sealed to this auditor, so this audit says nothing of them";
             self.findings.push(Finding::not_checked("AUD-09", format!("{unread} reasons"), text));
@@ -120,9 +155,12 @@ impl Replaying {
             checkpoint: self.checkpoint,
             replay: self.replay,
             reading,
+            from: self.from,
             findings: self.findings,
-            entries: self.entries,
-            erased: self.erased,
+            entries,
+            erased,
+            kept: self.kept,
+            remarks,
         }
     }
 }

@@ -18,9 +18,13 @@ fn clock() -> Clock {
 }
 
 impl World {
+    fn empty(&self) -> Replay {
+        Replay::new(self.checkpoint().checkpoint().origin.clone(), self.pin)
+    }
+
     fn audit_of(&self, views: &[RecordView]) -> AuditReport {
         let reader = ReasonReader { own: std::collections::BTreeSet::from([self.auditor.id]), key: self.auditor.sealing.clone() };
-        let mut replaying = Replaying::new(self.checkpoint(), self.pin, reader);
+        let mut replaying = Replaying::new(self.checkpoint(), self.empty(), Earlier::default(), reader);
         for page in views.chunks(3) {
             replaying.take(page);
         }

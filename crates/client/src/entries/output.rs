@@ -52,6 +52,12 @@ pub fn to_csv(entries: &[AuditEntry]) -> String {
     csv
 }
 
+/// Writes the entries as JSON, one a line.
+pub fn to_ndjson(entries: &[AuditEntry]) -> String {
+    let line = |entry| serde_json::to_string(entry).expect("an entry is texts and numbers") + "\n";
+    entries.iter().map(line).collect()
+}
+
 fn cells(entry: &AuditEntry) -> [String; 23] {
     let (status, text) = match &entry.stated {
         Stated::Opened(text) => ("opened", Some(text)),

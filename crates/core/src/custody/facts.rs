@@ -49,7 +49,8 @@ impl DeviceFacts {
 }
 
 /// What a device is in a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Membership {
     /// The first ring version whose exhibits it may open without a grant.
     pub first_ring: u32,
@@ -71,7 +72,8 @@ pub struct CaseFacts {
 }
 
 /// Whether and how an exhibit can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ExhibitState {
     /// Not released yet (Reg. (EU) 2023/969 Art 17(3)).
     Quarantined,
@@ -84,7 +86,8 @@ pub enum ExhibitState {
 }
 
 /// An erasure that waits for another person's confirmation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Proposal {
     /// Its intent id.
     pub intent: IntentId,

@@ -34,7 +34,8 @@ pub enum Recovery {
 }
 
 /// What a device held in a case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Held {
     /// The first ring version whose exhibits it could open without a grant.
     pub first_ring: u32,
@@ -70,7 +71,8 @@ pub struct LostFacts {
 }
 
 /// A recovery as it was proposed, and how far it has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Proposed {
     /// Its intent id.
     pub intent: IntentId,
@@ -83,6 +85,7 @@ pub struct Proposed {
     /// The device that comes in its place, and the certificate by which the proposal names it.
     pub device: (DeviceId, Sha256Digest),
     /// The time of its record.
+    #[serde(with = "crate::time::as_millis")]
     pub time: LogTime,
     /// Whether another person confirmed it.
     pub confirmed: bool,
@@ -118,7 +121,8 @@ impl RecoveryFacts {
 }
 
 /// The recoveries of one case, as its records made them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recoveries {
     /// By the SHA-256 of the proposal's intent.
     proposed: BTreeMap<Sha256Digest, Proposed>,

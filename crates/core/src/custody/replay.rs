@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::digest::Sha256Digest;
 use crate::finding::Finding;
 use crate::identity::{AsOf, CertificateId, Registry, RegistrySeq, Standing, TrustPin};
-use crate::ids::{CaseId, IntentId};
+use crate::ids::{CaseId, ExhibitId, IntentId};
 use crate::log::merkle::{Frontier, LeafIndex, RootHash, TreeSize, leaf_hash};
 use crate::log::{Origin, VerifiedCheckpoint};
 use crate::time::LogTime;
@@ -18,10 +18,14 @@ use super::facts::{DeviceFacts, Facts, LogFacts};
 use super::intent::{IntentError, SignedIntent, UnverifiedIntent};
 use super::kind::Concern;
 use super::receipt::{OpenedRecord, RecordView};
-use super::record::{Core, Outcome, RecordError};
+use super::record::{Commitment, Core, Outcome, RecordError};
 use super::registry_act;
 use super::rules;
 use super::world::World;
+
+mod saved;
+
+pub use saved::{IdentityAct, SavedError, Trail};
 
 /// A record that a replay has passed, for those who ask who did what.
 #[derive(Debug, Clone)]
@@ -41,6 +45,8 @@ pub struct Step {
     pub findings: Vec<Finding>,
     /// The record, if it could be read and its signature verified.
     pub record: Option<Replayed>,
+    /// What it leaves in a saved point; none for a record that is not even in the tree.
+    pub trail: Option<Trail>,
 }
 
 /// A record as far as it can be looked at before its turn, by any thread: its parts, its intent, and the signature if the certificate is known already.
@@ -104,6 +110,16 @@ impl Replay {
         &self.world
     }
 
+    /// The time of the last record whose payload was there.
+    pub const fn last_time(&self) -> Option<LogTime> {
+        self.last_time
+    }
+
+    /// The records whose payloads an erasure destroys, in order.
+    pub fn erased(&self) -> impl Iterator<Item = u64> {
+        self.erased.iter().copied()
+    }
+
     /// The root hash at a size that was replayed.
     pub fn root_at(&self, size: TreeSize) -> Option<RootHash> {
         usize::try_from(size.get()).ok().and_then(|size| self.roots.get(size)).copied()
@@ -159,6 +175,7 @@ impl Replay {
             return step;
         }
         self.roots.push(self.frontier.root());
+        step.trail = Some(Trail::of(&opened));
         let (Some(core), Some(intent)) = (opened.core.clone(), prepared.intent) else {
             self.missing.insert(index);
             self.pass_over(&subject, &opened, &mut step);
@@ -215,6 +232,11 @@ impl Replay {
         }
         self.world.extend_chains(intent.case, intent.exhibit, opened.commitment);
         let index = LeafIndex::new(core.index).expect("the frontier holds it");
+        if let Some(trail) = &mut step.trail {
+            trail.act = Some((intent.signer(), intent.id));
+            trail.identity = (core.outcome == Outcome::Accepted && intent.kind().concern() == Concern::Registry)
+                .then(|| IdentityAct { time: core.time, intent: intent.text().to_owned() });
+        }
         step.record = Some(Replayed { index, core, intent });
     }
 

@@ -71,7 +71,8 @@ pub struct SuccessionFacts {
 }
 
 /// A commit that was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Made {
     /// SHA-256 of the message.
     pub commit: Sha256Digest,
@@ -79,8 +80,28 @@ pub(super) struct Made {
     pub author: Sha256Digest,
 }
 
+type Transcripts = BTreeMap<(u32, u64), Vec<u8>>;
+
+/// Transcript hashes as rows `[generation, epoch, hex]`, since the members of a JSON object have texts as names.
+mod transcripts {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Transcripts;
+    use crate::custody::wire::Hex;
+
+    pub(super) fn serialize<S: Serializer>(all: &Transcripts, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(all.iter().map(|((generation, epoch), hash)| (generation, epoch, Hex(hash.clone()))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Transcripts, D::Error> {
+        let rows = Vec::<(u32, u64, Hex)>::deserialize(deserializer)?;
+        Ok(rows.into_iter().map(|(generation, epoch, Hex(hash))| ((generation, epoch), hash)).collect())
+    }
+}
+
 /// The groups of one case: the commits of the current one, and what its members said of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Line {
     generation: u32,
     /// By the epoch from which they start.
@@ -92,7 +113,8 @@ pub(super) struct Line {
     /// The last epochs of the generations before.
     ended: Vec<u64>,
     /// The confirmed transcript hash that the first intent of each generation and epoch named; empty at epoch 0 (RFC 9420 §8.2).
-    transcripts: BTreeMap<(u32, u64), Vec<u8>>,
+    #[serde(with = "transcripts")]
+    transcripts: Transcripts,
 }
 
 impl Line {

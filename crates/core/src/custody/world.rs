@@ -20,7 +20,8 @@ mod recovery;
 mod succession;
 
 /// A device in a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Member {
     /// The certificate by which it came; the registry knows those that followed it.
     pub certificate: Sha256Digest,
@@ -31,7 +32,8 @@ pub struct Member {
 }
 
 /// A case as its records made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Case {
     /// The current ring version.
     pub ring_version: u32,
@@ -41,6 +43,8 @@ pub struct Case {
     pub members: BTreeMap<DeviceId, Member>,
     /// The epoch of its group: the number of commits that were accepted.
     pub epoch: u64,
+    /// The day by which keeping it is reviewed.
+    pub review: String,
     /// The case's groups.
     line: Line,
     /// Devices in the place of lost ones.
@@ -48,7 +52,8 @@ pub struct Case {
 }
 
 /// An exhibit as its records made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exhibit {
     /// The case.
     pub case: CaseId,
@@ -92,6 +97,11 @@ pub type DeviceLookup<'a> = &'a dyn Fn(&Sha256Digest) -> Option<(DeviceFacts, bo
 pub type StandingLookup<'a> = &'a dyn Fn(DeviceId) -> bool;
 
 impl World {
+    /// Takes up again what a replay had made of cases and exhibits; their chains are extended by [`Self::extend_chains`].
+    pub(super) fn of(cases: BTreeMap<CaseId, Case>, exhibits: BTreeMap<ExhibitId, Exhibit>) -> Self {
+        Self { cases, exhibits, ..Self::default() }
+    }
+
     /// A case, if it was founded.
     pub fn case(&self, id: CaseId) -> Option<&Case> {
         self.cases.get(&id)
@@ -267,6 +277,7 @@ impl World {
                     founder: office.clone(),
                     members,
                     epoch: 0,
+                    review: body.review.clone(),
                     line: Line::begun(),
                     recoveries: Recoveries::default(),
                 };

@@ -273,6 +273,11 @@ impl Registry {
         self.certificates.get(&id).map(|enrolled| &enrolled.certificate)
     }
 
+    /// Every certificate that was ever enrolled, whatever it is worth now.
+    pub fn enrolled(&self) -> impl Iterator<Item = &Certificate> {
+        self.certificates.values().map(|enrolled| &enrolled.certificate)
+    }
+
     /// The certificates that a device ever had, in the order of their enrolment.
     pub fn certificates_of(&self, device: DeviceId) -> impl Iterator<Item = &Certificate> {
         let ids = self.devices.get(&device).into_iter().flat_map(|device| &device.certificates);
