@@ -159,6 +159,17 @@ const tests = {
     await page.close();
   },
 
+  async "a key or verifier within a dossier is named, and was not used"() {
+    const page = await open();
+    await verdictOf(page, "whole");
+    assert.equal(await page.locator("#report .warning").count(), 0);
+    const { verdict } = await verdictOf(page, "with-a-key-and-a-verifier-that-prove-nothing");
+    assert.equal(verdict, "PASSED");
+    const warnings = await page.locator("#report .warning").allTextContents();
+    assert.ok(warnings.length > 0 && warnings.every((text) => text.includes("It was not used")), warnings.join());
+    await page.close();
+  },
+
   async "the keyboard alone is enough"() {
     const page = await open();
     const { one, path } = await trustFile("whole");

@@ -30,21 +30,9 @@ export class RegistryAt {
 
   /** What a certificate was worth for the record at an index and time of the log. */
   standing(id: string, index: number, millis: number): Standing {
-    const before = partitionPoint(this.indexes, (registry) => registry < BigInt(index));
+    const before = this.indexes.filter((registry) => registry < BigInt(index)).length;
     return before === 0 ? "Unknown" : this.registry.standing(id, { seq: before - 1, millis });
   }
-}
-
-/** How many of the first items hold, by halving; where a registry is out of order (which fails by itself), this is what decides. */
-function partitionPoint<T>(items: T[], holds: (item: T) => boolean): number {
-  let [base, size] = [0, items.length];
-  if (size === 0) return 0;
-  while (size > 1) {
-    const half = Math.floor(size / 2);
-    if (holds(items[base + half] as T)) base += half;
-    size -= half;
-  }
-  return holds(items[base] as T) ? base + 1 : base;
 }
 
 /** Replays the registry's chain; its last record must be in the checkpoint's tree, and links carry that back to all before. */

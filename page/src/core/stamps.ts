@@ -12,7 +12,10 @@ import type { Trust } from "./trust.js";
 import type { Archive } from "./zip.js";
 
 const FOLDER = "custody/checkpoints/";
-const MAX_BYTES = 2 ** 20;
+/** The most bytes of a checkpoint, of a proof (63 lines of 64 digits) and of a stamp. */
+const MAX_NOTE_BYTES = 128 * 1024;
+const MAX_PROOF_BYTES = 63 * 65;
+const MAX_STAMP_BYTES = 64 * 1024;
 
 /** A genuine stamp of a checkpoint that LOG-05 found good. Times are milliseconds since 1970. */
 export interface Stamp {
@@ -93,11 +96,11 @@ async function readCheckpoint(archive: Archive, kept: Kept, final: Checkpoint, t
   if (numbers.length === 0 || numbers.some((number, at) => number !== at + 1)) {
     throw new Refusal("it has no time stamp, or their numbers have a gap");
   }
-  const bytes = (await archive.read(path, MAX_BYTES)) as Uint8Array;
+  const bytes = await readLimited(archive, path, MAX_NOTE_BYTES);
   const checkpoint = verifyCheckpoint(bytes, trust.log);
   if (checkpoint.size !== kept.size) throw new Refusal(`it is of size ${checkpoint.size}`);
   if (!equal(bytes, stampedBytes(checkpoint, trust.log))) throw new Refusal("it holds more than the bytes that are stamped");
-  const text = utf8Lossy((await archive.read(`${path}.proof`, MAX_BYTES)) as Uint8Array);
+  const text = utf8Lossy(await readLimited(archive, `${path}.proof`, MAX_PROOF_BYTES));
   // One hash a line, and each line ends; an empty line is a proof of none.
   const rows = text === "\n" ? [] : text.split("\n").slice(0, -1);
   const proof = text === "" || text.endsWith("\n") ? proofOf(rows) : null;
@@ -106,11 +109,17 @@ async function readCheckpoint(archive: Archive, kept: Kept, final: Checkpoint, t
   return bytes;
 }
 
+/** Reads a file of a size that such a file can have. */
+async function readLimited(archive: Archive, path: string, limit: number): Promise<Uint8Array> {
+  if ((archive.entries.get(path)?.length ?? 0) > limit) throw new Refusal(`${path} is larger than ${limit} bytes`);
+  return (await archive.read(path, limit)) as Uint8Array;
+}
+
 async function judgeStamps(archive: Archive, kept: Kept, stamped: Uint8Array, trust: Trust, findings: Findings, genuine: Stamp[]): Promise<void> {
   for (const number of kept.stamps) {
     const path = `${FOLDER}${kept.size}.${number}.tsr`;
     try {
-      const worth = await judgeStamp((await archive.read(path, MAX_BYTES)) as Uint8Array, stamped, trust.tsaRoots);
+      const worth = await judgeStamp(await readLimited(archive, path, MAX_STAMP_BYTES), stamped, trust.tsaRoots);
       if ("nothing" in worth) {
         findings.notChecked("LOG-06", path, worth.nothing);
         continue;
@@ -140,7 +149,7 @@ export function timesOf(views: RecordView[], cores: Core[], stamps: Stamp[], tru
   }
   if (contradicted) return times;
   if (stated > 0 || views.length === 0) {
-    findings.notChecked("LOG-07", `${stated} records`, "their times are stated by the log, not proven by time stamps before and after them");
+    findings.notChecked("LOG-07", `${stated} records`, "their times are the log's own statement: no genuine stamps stand on both sides, close enough together");
   } else {
     findings.passed("LOG-07", `${views.length} records`, "the log's time of each lies between two genuine time stamps");
   }

@@ -56,9 +56,12 @@ export function parseTrust(text: string): Trust {
   const tsaRoots = by("tsa_roots", () => parsePem(string("tsa_roots") ?? "").map(parseTsaCertificate));
   const stamps = string("stamps") ?? "shown";
   if (stamps !== "shown" && stamps !== "demanded") throw wrong("stamps", 'it is neither "shown" nor "demanded"');
+  if (stamps === "demanded" && tsaRoots.length === 0) {
+    throw wrong("tsa_roots", "stamps are demanded, and no root says by whom: add the authority's root in PEM");
+  }
   const window = values.get("stamp_window_seconds");
   if (window !== undefined && typeof window !== "bigint") throw wrong("text", "stamp_window_seconds is not an integer");
-  if (window !== undefined && (window < 0n || window >= 1n << 64n)) throw wrong("stamp_window_seconds", "it is out of range");
+  if (window !== undefined && (window < 0n || window * 1000n >= 1n << 64n)) throw wrong("stamp_window_seconds", "it is longer than any time that a log can carry");
   return {
     origin,
     log,

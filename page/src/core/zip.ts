@@ -27,6 +27,9 @@ const LOCAL_BYTES = 30;
 const CENTRAL_BYTES = 46;
 const UTF8_FLAG = 0x0800;
 const NONE32 = 0xffffffff;
+/** Headers stand far apart where files are long, entries of the directory close together. */
+const HEADER_WINDOW_BYTES = 4 * 1024;
+const DIRECTORY_WINDOW_BYTES = 256 * 1024;
 const CENTRAL_SIGNATURE = 0x02014b50;
 
 /** The file is not of the form of a dossier: check DOS-01. */
@@ -90,7 +93,7 @@ export class Archive {
     const found = await readDirectory(source, directory);
     const entries = new Map<string, Extent>();
     found.sort((a, b) => a.header - b.header);
-    const headers = new WindowReader(source);
+    const headers = new WindowReader(source, HEADER_WINDOW_BYTES);
     let expected = 0;
     for (const entry of found) {
       if (entry.header !== expected) throw new NotADossier(`the entry ${JSON.stringify(entry.name)} overlaps another or leaves a gap before it`);
@@ -125,11 +128,13 @@ export function wrongCrc(name: string): NotADossier {
 
 /** Reads small parts that follow each other; asks the file for a window at a time. */
 class WindowReader {
-  private static readonly BYTES = 64 * 1024;
   private window: Uint8Array = new Uint8Array();
   private start = 0;
 
-  constructor(private readonly source: Source) {}
+  constructor(
+    private readonly source: Source,
+    private readonly windowBytes: number,
+  ) {}
 
   get size(): number {
     return this.source.size;
@@ -139,7 +144,7 @@ class WindowReader {
     if (offset + length > this.source.size) throw new NotADossier("it ends early");
     if (offset < this.start || offset + length > this.start + this.window.length) {
       this.start = offset;
-      this.window = await this.source.read(offset, Math.min(Math.max(length, WindowReader.BYTES), this.source.size - offset));
+      this.window = await this.source.read(offset, Math.min(Math.max(length, this.windowBytes), this.source.size - offset));
     }
     return this.window.subarray(offset - this.start, offset - this.start + length);
   }
@@ -182,7 +187,7 @@ async function readZip64(source: Source, locatorAt: number, locator: Fields): Pr
 }
 
 async function readDirectory(source: Source, directory: Directory): Promise<Entry[]> {
-  const reader = new WindowReader(source);
+  const reader = new WindowReader(source, DIRECTORY_WINDOW_BYTES);
   const found: Entry[] = [];
   let at = directory.start;
   for (let number = 0; number < directory.entries; number++) {

@@ -16,6 +16,8 @@ import { grouped, ReportView, type Shown } from "./report-view.js";
 declare const VERSION: string;
 
 const MAX_TRUST_BYTES = 4 * 1024 * 1024;
+/** The longest report, in characters, that is shown as JSON as well; longer ones are saved. */
+const MOST_RAW = 1_000_000;
 /** How long a report that is being saved is kept. */
 const KEPT_MILLIS = 60_000;
 
@@ -74,8 +76,9 @@ function showResult(): void {
   if (problem !== null) place.append(el("p", { class: "warning", role: "alert" }, `${words().readFailed}: `, el("span", { lang: "en" }, problem)));
   if (!shown) return;
   const view = new ReportView(state.language, words());
-  const raw = el("details", { class: "raw" }, el("summary", {}, words().raw), el("pre", { tabindex: "0", "aria-label": words().raw }, rawReport(shown)));
-  place.append(...view.verdict(shown), ...view.about(shown), ...view.exhibits(shown), ...view.checks(shown), ...view.notProven(shown), raw);
+  const text = rawReport(shown);
+  const raw = text.length > MOST_RAW ? null : el("details", { class: "raw" }, el("summary", {}, words().raw), el("pre", { tabindex: "0", "aria-label": words().raw }, text));
+  place.append(...view.verdict(shown), ...view.about(shown), ...view.exhibits(shown), ...view.checks(shown), ...view.notProven(shown), ...(raw ? [raw] : []));
 }
 
 function rawReport({ report }: Shown): string {

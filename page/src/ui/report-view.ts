@@ -15,6 +15,10 @@ import { fill, type Language, type Messages } from "./messages/index.js";
 /** How dates are written; in English as in Europe. */
 const LOCALES: Record<Language, string> = { en: "en-GB", fr: "fr", de: "de", nl: "nl", ro: "ro" };
 
+/** What is beyond this is in the saved report: no browser shows a hundred thousand lines well. */
+const MOST_FILES = 1000;
+const MOST_FINDINGS = 200;
+
 export interface Shown {
   report: Report;
   fileName: string;
@@ -145,11 +149,15 @@ export class ReportView {
 
   private files(manifest: Manifest): HTMLElement {
     const size = new Intl.NumberFormat(this.language);
-    return table(
-      this.words.files,
-      [this.words.path, this.words.size, "SHA-256"],
-      manifest.files.map((file) => [display(rawPath(file)), size.format(file.size), el("code", {}, file.sha256)]),
-    );
+    const rows = manifest.files
+      .slice(0, MOST_FILES)
+      .map((file) => [display(rawPath(file)), size.format(file.size), el("code", {}, file.sha256)]);
+    return el("div", {}, table(this.words.files, [this.words.path, this.words.size, "SHA-256"], rows), ...this.more(manifest.files.length - MOST_FILES));
+  }
+
+  /** Says that there are more than are shown. */
+  private more(n: number): HTMLElement[] {
+    return n > 0 ? [el("p", {}, this.say("more", { n }))] : [];
   }
 
   private act({ core, intent, certificate, stated, time }: ReportedAct): (Node | string | (Node | string)[])[] {
@@ -189,8 +197,8 @@ export class ReportView {
   private check(check: Check, findings: Finding[]): (Node | string | (Node | string)[])[] {
     const worst = (["failed", "not-checked", "passed"] as const).find((status) => findings.some((finding) => finding.status === status)) ?? "passed";
     const order = [...findings].sort((a, b) => rank(a.status) - rank(b.status));
-    const lines = order.map((finding) => el("li", {}, `${this.mark(finding.status)} ${displayText(finding.subject)}: ${displayText(finding.text)}`));
-    const list = el("ul", { lang: "en" }, ...lines);
+    const lines = order.slice(0, MOST_FINDINGS).map((finding) => el("li", {}, `${this.mark(finding.status)} ${displayText(finding.subject)}: ${displayText(finding.text)}`));
+    const list = el("div", {}, el("ul", { lang: "en" }, ...lines), ...this.more(findings.length - MOST_FINDINGS));
     const shown = findings.length <= 2 ? list : el("details", worst === "passed" ? {} : { open: true }, el("summary", {}, this.say("findingsMany", { n: findings.length })), list);
     return [el("code", {}, check), this.words[check], el("span", { class: `status ${worst}` }, this.status(worst)), shown];
   }

@@ -65,6 +65,7 @@ export const de: Messages = {
   files: "Dateien",
   path: "Name",
   size: "Größe in Byte",
+  more: "{n} weitere stehen im gespeicherten Bericht.",
   custody: "Verbleib: wer was wann und warum getan hat",
   record: "Eintrag",
   time: "Zeit",

@@ -63,6 +63,7 @@ export const en = {
   files: "Files",
   path: "Name",
   size: "Size in bytes",
+  more: "{n} more are in the saved report.",
   custody: "Custody: who did what, when and why",
   record: "Record",
   time: "Time",

@@ -65,6 +65,7 @@ export const fr: Messages = {
   files: "Fichiers",
   path: "Nom",
   size: "Taille en octets",
+  more: "{n} autres figurent dans le rapport enregistré.",
   custody: "Traçabilité : qui a fait quoi, quand et pourquoi",
   record: "Inscription",
   time: "Heure",

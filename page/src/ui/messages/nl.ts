@@ -65,6 +65,7 @@ export const nl: Messages = {
   files: "Bestanden",
   path: "Naam",
   size: "Grootte in bytes",
+  more: "{n} andere staan in het opgeslagen rapport.",
   custody: "Bewaring: wie wat wanneer en waarom deed",
   record: "Registratie",
   time: "Tijd",

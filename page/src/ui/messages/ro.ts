@@ -65,6 +65,7 @@ export const ro: Messages = {
   files: "Fișiere",
   path: "Nume",
   size: "Mărime în octeți",
+  more: "Alte {n} se află în raportul salvat.",
   custody: "Păstrarea: cine ce a făcut, când și de ce",
   record: "Înregistrare",
   time: "Ora",
