@@ -4,7 +4,7 @@
 //! Document (JSON) ─► parts ─► sheet: texts that the fonts can show, widths ─► template, typst ─► PDF
 //! ```
 //! It adds no statement of its own about the evidence, but that a text is shown in code points and which part of how many a file is.
-//! It is a program of its own ([decision 14](../../docs/decisions/0014-pdf-by-a-program-of-its-own.md)).
+//! It is a program of its own ([decision 16](../../docs/decisions/0016-pdf-by-a-program-of-its-own.md)).
 
 // `report/check` compiles this crate with Clippy, which says so.
 #![cfg_attr(clippy, deny(warnings))]

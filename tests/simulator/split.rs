@@ -9,6 +9,7 @@
 //! ```
 //! `tests/split-views COUNT [FROM]` plays more.
 
+use std::fmt::Write as _;
 use std::collections::{BTreeMap, HashMap};
 
 use custodia_core::log::merkle::{Frontier, MerkleError, NodeHash, NodeId, RootHash, TreeSize, leaf_hash};
@@ -145,10 +146,10 @@ impl Attack {
             .collect();
         let mut policy = format!("log {}\n", signer.log_key());
         for (place, witness) in witnesses.iter().enumerate() {
-            policy += &format!("witness w{place} {}\n", witness.cosigner.cosigner_key());
+            writeln!(policy, "witness w{place} {}", witness.cosigner.cosigner_key()).expect("a text takes what is written");
         }
         let names: Vec<String> = (0..count).map(|place| format!("w{place}")).collect();
-        policy += &format!("group q {quorum} {}\nquorum q\n", names.join(" "));
+        write!(policy, "group q {quorum} {}\nquorum q\n", names.join(" ")).expect("a text takes what is written");
         let agents = 2 + below(&mut choices, 5);
         let victims = 1 + below(&mut choices, agents - 1);
         let reader = |place: usize| Reader { view: usize::from(place < victims && plan != Plan::Auditor), held: None, auditor: false };

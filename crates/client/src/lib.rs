@@ -37,6 +37,7 @@ mod error;
 pub mod examine;
 pub mod hpke;
 pub mod http;
+mod kept;
 pub mod log_view;
 pub mod office;
 pub mod open;

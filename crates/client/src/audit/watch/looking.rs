@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use custodia_api::messages::Kept;
 use custodia_core::custody::replay::Replay;
 use custodia_core::log::{Cosignature, LogKey, Policy, SignedCheckpoint, VerifiedCheckpoint};
 use custodia_core::watch::Alert;
@@ -13,8 +12,7 @@ use crate::agent::Agent;
 use crate::audit::AuditReport;
 use crate::durable_file;
 use crate::error::{AgentError, shown as shown_path};
-use crate::http::HttpError;
-use crate::log_view::Misbehaviour;
+use crate::kept::Side;
 use crate::state::audit;
 
 const MAX_NOTE_BYTES: usize = 128 * 1024;
@@ -55,7 +53,7 @@ impl Agent {
         if settings.limits.stamp_seconds == 0 {
             turn.unchecked.push("time stamps: no stamp_seconds is set".to_owned());
         } else {
-            let stamped = self.kept(&format!("at_most={}&with=stamp", head.size()), &key).await?;
+            let stamped = self.kept(Side::AtMost(head.size().get()), "stamp").await?;
             if let Some((stamped, _)) = &stamped {
                 self.compare(stamped, "the log's kept checkpoint", (&head, replay), settings, alerts)?;
             }
@@ -69,7 +67,7 @@ impl Agent {
         let mut cosigned: Vec<Option<u64>> = vec![None; policy.witnesses().len()];
         let (mut vouched, mut at_most) = (None, head.size().get());
         for _ in 0..MOST_KEPT {
-            let Some((kept, _)) = self.kept(&format!("at_most={at_most}&with=cosignature"), &key).await? else { break };
+            let Some((kept, _)) = self.kept(Side::AtMost(at_most), "cosignature").await? else { break };
             self.compare(&kept, "the log's kept checkpoint", (&head, replay), settings, alerts)?;
             let size = kept.size().get();
             let cosignatures = policy.cosignatures(&kept).unwrap_or_default();
@@ -112,20 +110,6 @@ impl Agent {
         alerts.extend(fork);
         alerts.extend(heads::shown_newer(shown, by, head.size()));
         Ok(())
-    }
-
-    /// A kept checkpoint of the log and how many stamps it has; none if there is none yet.
-    async fn kept(&self, query: &str, key: &LogKey) -> Result<Option<(VerifiedCheckpoint, usize)>, AgentError> {
-        let target = format!("/v1/log/kept?{query}");
-        let kept: Kept = match self.link()?.http.get(&target).await {
-            Ok(kept) => kept,
-            Err(HttpError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let bad = || Misbehaviour::shown("a kept checkpoint is not one of the log's", kept.checkpoint.as_str());
-        let signed = SignedCheckpoint::parse(kept.checkpoint.as_bytes()).and_then(|signed| signed.verify(key));
-        let Ok(checkpoint) = signed else { return self.keeping_evidence(Err(bad().into())).await };
-        Ok(Some((checkpoint, kept.stamps.len())))
     }
 }
 
