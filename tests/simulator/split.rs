@@ -9,8 +9,8 @@
 //! ```
 //! `tests/split-views COUNT [FROM]` plays more.
 
-use std::fmt::Write as _;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use custodia_core::log::merkle::{Frontier, MerkleError, NodeHash, NodeId, RootHash, TreeSize, leaf_hash};
 use custodia_core::log::proof::consistency_proof;
