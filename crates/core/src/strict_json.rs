@@ -5,10 +5,13 @@
 //!
 //! Source: `docs/spec/README.md`, *Conventions*.
 
+use core::fmt;
+use core::marker::PhantomData;
 use std::io;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Bytes are not the one encoding of a value of the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +41,26 @@ pub fn same<T: Serialize>(bytes: &[u8], value: &T) -> Result<(), NotStrict> {
     let mut rest = Compare { rest: bytes };
     let same = serde_json::to_writer(&mut rest, value).is_ok() && rest.rest.is_empty();
     if same { Ok(()) } else { Err(NotStrict { line: 1, column: bytes.len() - rest.rest.len() + 1 }) }
+}
+
+/// Reads a struct from an object alone: what is derived takes an array of its members too.
+///
+/// # Errors
+/// Those of the struct; an array or another value.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(Object(PhantomData))
 }
 
 /// Compares what is written with what was read, without keeping it.

@@ -164,10 +164,10 @@ fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [Header], director
         }
         let mut bytes = [0; 30];
         source.seek(SeekFrom::Start(*header))?;
-        source.read_exact(&mut bytes)?;
+        source.read_exact(&mut bytes).map_err(ends_early)?;
         let named = usize::from(u16::from_le_bytes([bytes[26], bytes[27]]));
         let mut local = vec![0; named];
-        source.read_exact(&mut local)?;
+        source.read_exact(&mut local).map_err(ends_early)?;
         if &bytes[..4] != LOCAL_HEADER_SIGNATURE || local != name.as_bytes() {
             return Err(malformed(format!("the entry {name:?} has another name in its own header")));
         }
@@ -186,6 +186,11 @@ fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [Header], director
         expected = *end;
     }
     if expected == directory { Ok(()) } else { Err(malformed("bytes that belong to no entry stand before the directory")) }
+}
+
+/// A header that lies beyond the end of the file is the fault of who made it, not of the disk.
+fn ends_early(error: io::Error) -> ArchiveError {
+    if error.kind() == io::ErrorKind::UnexpectedEof { malformed("it ends before an entry that its directory names") } else { error.into() }
 }
 
 /// The file ends with the end-of-directory record, without comment.
@@ -255,6 +260,17 @@ mod tests {
         let mut bytes = zipped(&[("dossier/a", b"one")]);
         bytes[30 + 8] = b'z';
         assert!(refusal(bytes).contains("another name"));
+    }
+
+    #[test]
+    fn an_entry_larger_than_the_file_is_a_fault_of_the_archive() {
+        let mut bytes = zipped(&[("dossier/a", b"one"), ("dossier/b", b"two")]);
+        let first = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+        for (header, size) in [(0, 18), (first, 20)] {
+            bytes[header + size + 3] = 0x10;
+            bytes[header + size + 7] = 0x10;
+        }
+        assert!(refusal(bytes).contains("ends before"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::digest::Sha256Digest;
 use crate::ids::{CaseId, ExhibitId};
+use crate::strict_json;
 
 use super::intent::Intent;
 use super::record::{Commitment, Core, Part, PartCommitment, Place, Record, RecordError, Salt};
@@ -12,8 +13,10 @@ use super::wire::{Base64, Hex};
 #[serde(untagged)]
 pub enum PartView {
     /// The bytes and their salt.
+    #[serde(deserialize_with = "strict_json::object")]
     Opened(OpenedPart),
     /// The commitment alone.
+    #[serde(deserialize_with = "strict_json::object")]
     Closed(ClosedPart),
 }
 
@@ -36,8 +39,7 @@ pub struct ClosedPart {
 }
 
 /// A record as it is shown to somebody; nothing is checked.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RecordView {
     /// Index in the log, as claimed by whoever shows it.
     pub index: u64,
@@ -47,6 +49,21 @@ pub struct RecordView {
     pub case: PartView,
     /// The place in the exhibit's chain.
     pub exhibit: PartView,
+}
+
+impl<'de> serde::Deserialize<'de> for RecordView {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Members {
+            index: u64,
+            core: PartView,
+            case: PartView,
+            exhibit: PartView,
+        }
+        let Members { index, core, case, exhibit } = strict_json::object(deserializer)?;
+        Ok(Self { index, core, case, exhibit })
+    }
 }
 
 /// A record as it is shown, and the proof that a log holds it; nothing is checked.
@@ -196,5 +213,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<RecordView>(&json).unwrap(), view);
         let both = json.replacen(r#""salt":"#, r#""commitment":"","salt":"#, 1);
         assert!(serde_json::from_str::<RecordView>(&both).is_err());
+    }
+
+    #[test]
+    fn an_array_stands_for_no_view_and_for_no_part() {
+        let RecordView { index, core, case, exhibit } = record().view(&[Part::Core]);
+        let array = serde_json::json!([index, core, case, exhibit]);
+        assert!(serde_json::from_value::<RecordView>(array).is_err());
+        let PartView::Opened(OpenedPart { bytes, salt }) = &core else { panic!("opened") };
+        let view = serde_json::json!({"index": index, "core": [bytes, salt], "case": case, "exhibit": exhibit});
+        assert!(serde_json::from_value::<RecordView>(view).is_err());
     }
 }
