@@ -13,8 +13,25 @@ pub struct Document {
     pub title: Text,
     /// The heading of the list of contents.
     pub contents: String,
+    /// What only pages say.
+    pub pages: PageWords,
     /// In reading order.
     pub blocks: Vec<Block>,
+}
+
+/// What only pages say, in the language of the report. `{names}` are filled in here.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PageWords {
+    /// At the foot of a page: `{page}`, `{pages}`.
+    pub page: String,
+    /// Which part it is: `{part}`, `{parts}`.
+    pub part: String,
+    /// That there are parts: `{parts}`.
+    pub parts: String,
+    /// A heading that a part repeats: `{heading}`.
+    pub continued: String,
+    /// That code points stand for characters.
+    pub not_shown: String,
 }
 
 /// A piece of a report.

@@ -22,7 +22,6 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 mod typeset;
-mod words;
 
 use document::Document;
 use fonts::Fonts;
@@ -65,8 +64,8 @@ pub enum ReportError {
     /// What was read is no report.
     #[error("this is no report in the form that this program knows: {0}. Program and `custodia` must be of one version")]
     Malformed(#[from] serde_json::Error),
-    /// There are no words in that language.
-    #[error("the report is in \"{0}\"; this program writes en, fr, de, nl and ro")]
+    /// Its language has no code of two letters. The code is part of the files' names.
+    #[error("the report's language is {0:?}, which is no code of two letters, such as en")]
     Language(String),
     /// A row of a table has too few or too many cells.
     #[error("a table has a row of another length than its head. Program and `custodia` must be of one version")]
@@ -92,14 +91,16 @@ pub fn report(json: &[u8], options: &Options, mut take: impl FnMut(PdfFile) -> s
     if document.blocks.iter().any(document::Block::is_ragged) {
         return Err(ReportError::Ragged);
     }
-    let words = words::of(&document.language).ok_or_else(|| ReportError::Language(document.language.clone()))?;
+    if !is_code(&document.language) {
+        return Err(ReportError::Language(document.language));
+    }
     let fonts = Fonts::embedded();
     let fonts = if options.fonts.is_empty() { fonts } else { fonts.with_folders(&options.fonts, &letters(&mut document)) };
     let identity = format!("{:032x}", typst::utils::hash128(json));
-    let Document { language, title, contents, blocks } = document;
+    let Document { language, title, contents, pages, blocks } = document;
     let parts = parts::split(blocks, options.rows_a_part);
     let count = parts.len();
-    let head = Head { language: &language, title: &title, contents: &contents, words: &words, parts: count };
+    let head = Head { language: &language, title: &title, contents: &contents, words: &pages, parts: count };
     for (at, part) in parts.into_iter().enumerate() {
         let number = at + 1;
         let identity = format!("{identity}/{number}");
@@ -110,6 +111,10 @@ pub fn report(json: &[u8], options: &Options, mut take: impl FnMut(PdfFile) -> s
         take(PdfFile { name, bytes })?;
     }
     Ok(())
+}
+
+fn is_code(language: &str) -> bool {
+    language.len() == 2 && language.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// Sets one part, and again with code points for what no font showed.

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use crate::document::{Block, Row, Run, Text};
+use crate::document::{Block, PageWords, Row, Run, Text};
 use crate::legible::Legible;
 use crate::parts::Part;
-use crate::words::Words;
 
 /// The JSON that `report.typ` reads.
 #[derive(Debug, Serialize)]
@@ -46,8 +45,8 @@ pub struct Head<'a> {
     pub title: &'a Text,
     /// The heading of the list of contents.
     pub contents: &'a str,
-    /// The words of the language.
-    pub words: &'a Words,
+    /// What only pages say.
+    pub words: &'a PageWords,
     /// How many parts there are.
     pub parts: usize,
 }

@@ -273,6 +273,7 @@ async fn killed_anywhere_in_attaching_the_dossier_is_the_old_or_the_new_one() {
         files: Files::Included,
         withheld: Vec::new(),
         languages: Language::ALL.to_vec(),
+        report_program: None,
         transmission: Transmission::default(),
         trust: None,
         wait: std::time::Duration::ZERO,

@@ -52,6 +52,7 @@ pub async fn dossier_of(world: &World, agent: &Agent, case: CaseId, exhibit: Exh
         files: Files::Included,
         withheld: Vec::new(),
         languages: Language::ALL.to_vec(),
+        report_program: None,
         transmission: Transmission::default(),
         trust: None,
         wait: std::time::Duration::ZERO,

@@ -11,6 +11,7 @@ mod intake;
 pub mod log;
 pub mod manual;
 pub mod office;
+mod report_program;
 pub mod schema;
 pub mod serve;
 pub mod verify;

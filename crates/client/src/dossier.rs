@@ -13,6 +13,7 @@ mod bag;
 mod custody;
 mod kept;
 mod papers;
+mod pdf;
 mod zip_file;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ pub use attach::Attached;
 pub use custodia_papers::Language;
 pub use custodia_papers::transmission::{ACCESSIBLE_DAYS, Transmission};
 pub use papers::Found;
+pub use pdf::{NoPdf, ReportProgram};
 
 /// A dossier to be made.
 #[derive(Debug, Clone)]
@@ -69,6 +71,8 @@ pub struct NewDossier {
     pub withheld: Vec<Withheld>,
     /// In which languages a report for people goes with it; may be none.
     pub languages: Vec<Language>,
+    /// What makes PDF of these reports; without it they are HTML alone.
+    pub report_program: Option<ReportProgram>,
     /// What is stated of its transmission.
     pub transmission: Transmission,
     /// The trust file by which it is verified before it gets its name; none for what this device is bound to, which demands no cosignature.
@@ -215,10 +219,12 @@ impl Agent {
             languages: new.languages.clone(),
             transmission: Some(new.transmission.clone()),
             at: self.clock.claimed().as_str().to_owned(),
+            program: new.report_program.clone(),
+            folder: workspace.path().to_owned(),
         };
-        let (folder, target) = (workspace.path().to_owned(), new.target.clone());
+        let target = new.target.clone();
         let written = tokio::task::spawn_blocking(move || {
-            let mut draft = Draft::of_payload(&bag, &folder)?;
+            let mut draft = Draft::of_payload(&bag, &papers.folder)?;
             let found = papers::add(&mut draft, bag.tags, &papers)?;
             draft.publish(&target).map(|()| found)
         });

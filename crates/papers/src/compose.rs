@@ -9,7 +9,7 @@ pub(crate) use proof::CHECKS;
 
 use custodia_core::dossier::Files;
 
-use crate::document::{Block, Document, Row, Text, Tone};
+use crate::document::{Block, Document, PageWords, Row, Text, Tone};
 use crate::model::{Actor, ReportModel};
 use crate::words::{Language, Words};
 
@@ -37,7 +37,19 @@ pub fn document(model: &ReportModel, language: Language) -> Document {
         title,
         skip: words.get("doc.skip").to_owned(),
         contents: words.get("doc.contents").to_owned(),
+        pages: page_words(words),
         blocks: page.blocks,
+    }
+}
+
+fn page_words(words: Words) -> PageWords {
+    let get = |key| words.get(key).to_owned();
+    PageWords {
+        page: get("pages.page"),
+        part: get("pages.part"),
+        parts: get("pages.parts"),
+        continued: get("pages.continued"),
+        not_shown: get("pages.not_shown"),
     }
 }
 

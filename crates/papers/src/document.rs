@@ -1,4 +1,4 @@
-//! A report in one language: headings, paragraphs, tables. What renders it (HTML here, PDF elsewhere) adds no word and drops none.
+//! A report in one language: headings, paragraphs, tables. What renders it (HTML here, PDF in `report/`) adds no word and drops none.
 
 use custodia_core::exhibit::path;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,25 @@ pub struct Document {
     pub skip: String,
     /// The heading of the list of contents, which a renderer makes of the headings of level 2.
     pub contents: String,
+    /// What only pages of paper say.
+    pub pages: PageWords,
     /// In reading order.
     pub blocks: Vec<Block>,
+}
+
+/// What a form in pages says beside the report: a page has a number, and a long report comes in several files. `{names}` are left in for whoever makes the pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageWords {
+    /// At the foot of a page: `{page}`, `{pages}`.
+    pub page: String,
+    /// Which part it is: `{part}`, `{parts}`.
+    pub part: String,
+    /// That there are parts: `{parts}`.
+    pub parts: String,
+    /// A heading that a part repeats: `{heading}`.
+    pub continued: String,
+    /// That code points of Unicode stand for what cannot be printed.
+    pub not_shown: String,
 }
 
 /// A piece of a report.

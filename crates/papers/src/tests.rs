@@ -264,6 +264,26 @@ fn the_model_and_the_document_read_back_from_json() {
     }
 }
 
+/// What the program that makes PDF of a document is tried on: `tests/vectors/report/<language>.json`.
+#[test]
+fn the_documents_in_the_vectors_are_those_that_are_made() {
+    let title = "Ștefan Țurcanu & Υπόθεση «Ήλιος» #set page(fill: red) *x* $y$ @z `太陽 第五號` \u{202e}fdp.exe";
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/report");
+    for language in Language::ALL {
+        let made = format!("{}\n", serde_json::to_string_pretty(&document(&model(title), language)).unwrap());
+        let path = folder.join(format!("{}.json", language.code()));
+        if std::env::var_os("CUSTODIA_WRITE_VECTORS").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == made,
+            "{} is another: look at what changed, run this test with CUSTODIA_WRITE_VECTORS=1, then report/check",
+            path.display()
+        );
+    }
+}
+
 #[test]
 fn the_graph_names_each_node_once_hashes_by_sha_256_alone_and_performers_are_objects() {
     let model = model("Case Sun");

@@ -128,6 +128,7 @@ fn of(world: &World, case: CaseId, exhibit: ExhibitId, wait: u64) -> NewDossier 
         files: Files::Digests,
         withheld: Vec::new(),
         languages: vec![Language::En],
+        report_program: None,
         transmission: Transmission::default(),
         trust: Some(demanding(world)),
         wait: Duration::from_secs(wait),
@@ -152,7 +153,7 @@ async fn a_dossier_that_waits_for_a_witness_is_attested_and_one_that_did_not_is_
     let made = ana.make_dossier(&new, &|_| {}).await.must();
     assert_eq!(made.found.verdict, Verdict::Indeterminate, "{}", made.found.sentence);
     let before = fs::read(&made.path).unwrap();
-    let refused = ana.attach_cosignature(&made.path, None, None).await;
+    let refused = ana.attach_cosignature(&made.path, None, None, None).await;
     assert!(matches!(refused, Err(AgentError::Dossier(DossierError::NotCosigned { .. }))), "{refused:?}");
     assert_eq!(fs::read(&made.path).unwrap(), before);
 
@@ -165,7 +166,7 @@ async fn a_dossier_that_waits_for_a_witness_is_attested_and_one_that_did_not_is_
     let report = verify(&fs::read(&waited.path).unwrap(), &Trust::parse(&demanding(&world)).unwrap());
     assert_eq!((report.verdict, report.tree_size), (Verdict::Passed, Some(waited.tree_size)));
 
-    let attached = ana.attach_cosignature(&made.path, None, Some(&demanding(&world))).await.must();
+    let attached = ana.attach_cosignature(&made.path, None, Some(&demanding(&world)), None).await.must();
     assert_eq!(attached.found.verdict, Verdict::Passed, "{}", attached.found.sentence);
     assert_eq!(attached.signatures, [world.info.origin.as_str(), "witness.example/w1"]);
     assert!(attached.tree_size > made.disclosures[0].1);

@@ -15,6 +15,7 @@ use custodia_core::ids::{CaseId, ExhibitId};
 use serde::Serialize;
 
 use super::exhibit::find_exhibit;
+use super::report_program::{Printing, WithoutPdf, say_what_has_no_pdf};
 use super::{Reason, agent_in_touch, find_case, read_text};
 use crate::failure::{Code, Failure};
 use crate::settings::Settings;
@@ -60,6 +61,8 @@ pub enum Command {
         /// Your own trust file, by which the report says what was found; without it, what this device is bound to.
         #[arg(long, value_name = "FILE")]
         trust: Option<PathBuf>,
+        #[command(flatten)]
+        printing: Printing,
     },
 }
 
@@ -72,6 +75,8 @@ pub struct Papers {
     /// Your own trust file, by which the report says what was found; without it, what this device is bound to.
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    #[command(flatten)]
+    printing: Printing,
     /// By which means it goes to its recipients, in words, for the manifest of Regulation (EU) 2025/1550.
     #[arg(long, value_name = "TEXT")]
     means: Option<String>,
@@ -119,6 +124,8 @@ pub struct Made {
     disclosures: Vec<Disclosure>,
     /// What the verifier said of it as it was written.
     verdict: Verdict,
+    /// The reports that are there in HTML alone.
+    without_pdf: Vec<WithoutPdf>,
 }
 
 #[derive(Serialize)]
@@ -142,6 +149,8 @@ pub struct Attached {
     signatures: Vec<String>,
     /// What the verifier now says of it.
     verdict: Verdict,
+    /// The reports that are there in HTML alone.
+    without_pdf: Vec<WithoutPdf>,
 }
 
 impl Answer for Attached {
@@ -155,6 +164,8 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
     match command {
         Command::Make { case, exhibits, to, recipients, purpose, digests_only, withheld, papers, reason } => {
             let trust = papers.trust.as_deref().map(read_text).transpose()?;
+            let languages = papers.languages();
+            let program = papers.printing.program()?;
             let agent = agent_in_touch(settings).await?;
             let case = find_case(&agent, &case).await?;
             let mut chosen = Vec::with_capacity(exhibits.len());
@@ -172,7 +183,8 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
                 statement: reason.into(),
                 files: if digests_only { Files::Digests } else { Files::Included },
                 withheld,
-                languages: papers.languages(),
+                languages,
+                report_program: program,
                 transmission: Transmission { means: papers.means, order: papers.order, accessible_days: papers.accessible_days },
                 trust,
                 wait: Duration::from_secs(papers.wait),
@@ -189,29 +201,33 @@ pub async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
                 }
             }
             say(&made.found);
+            let without_pdf = say_what_has_no_pdf(&made.found);
             let disclosure = |(exhibit, record)| Disclosure { exhibit, record };
             answer(&Made {
                 path: printable_path(&made.path),
                 disclosures: made.disclosures.into_iter().map(disclosure).collect(),
                 verdict: made.found.verdict,
+                without_pdf,
             })?;
             if made.found.verdict == Verdict::Failed {
                 return Err(Failure::new(Code::DossierFailed, "the dossier was written, and it is FAILED", ""));
             }
             Ok(())
         }
-        Command::Attach { dossier, checkpoint, trust } => {
+        Command::Attach { dossier, checkpoint, trust, printing } => {
             let trust = trust.as_deref().map(read_text).transpose()?;
             let cosigned = checkpoint.as_deref().map(read_text).transpose()?;
+            let program = printing.program()?;
             let agent = agent_in_touch(settings).await?;
-            let attached = agent.attach_cosignature(&dossier, cosigned.as_deref(), trust.as_deref()).await?;
+            let attached = agent.attach_cosignature(&dossier, cosigned.as_deref(), trust.as_deref(), program).await?;
             note(&format!(
                 "The dossier now ends with a checkpoint of {} records, signed by: {}",
                 attached.tree_size,
                 attached.signatures.join(", ")
             ));
             say(&attached.found);
-            answer(&Attached { records: attached.tree_size, signatures: attached.signatures, verdict: attached.found.verdict })
+            let without_pdf = say_what_has_no_pdf(&attached.found);
+            answer(&Attached { records: attached.tree_size, signatures: attached.signatures, verdict: attached.found.verdict, without_pdf })
         }
     }
 }

@@ -14,12 +14,12 @@ use custodia_core::finding::Verdict;
 use custodia_core::ids::ExhibitId;
 use custodia_core::log::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
 use custodia_core::strict_json;
-use custodia_verify::Trust;
 
 use super::DossierError;
 use super::custody::{TagFiles, indexes};
 use super::kept;
 use super::papers::{self, Found, Papers};
+use super::pdf::ReportProgram;
 use super::zip_file::{self, Draft};
 use crate::agent::Agent;
 use crate::clear_folder::ClearFolder;
@@ -55,7 +55,7 @@ impl Present {
 
 impl Agent {
     /// Puts a cosigned checkpoint in place of the dossier's own, the one given or the one that the server keeps, and the stamped checkpoints around
-    /// its records; its reports are made anew. `trust` is as in [`super::NewDossier`].
+    /// its records; its reports are made anew. `trust` and `program` are as in [`super::NewDossier`].
     ///
     /// Not checked beyond that trust: the cosignatures, which verifiers judge by their own policy.
     ///
@@ -63,7 +63,13 @@ impl Agent {
     /// [`DossierError::TooOld`] if the tree does not hold the dossier's last record; [`DossierError::Malformed`] if the file is no dossier
     /// of this log, or no longer verifies; [`DossierError::NotCosigned`] if none was given and the server keeps none; [`AgentError::Misbehaved`] if the checkpoint is not one of the log that this device knows, or the log does not prove
     /// the dossier's records. Then the file is as it was.
-    pub async fn attach_cosignature(&self, dossier: &Path, cosigned: Option<&str>, trust: Option<&str>) -> Result<Attached, AgentError> {
+    pub async fn attach_cosignature(
+        &self,
+        dossier: &Path,
+        cosigned: Option<&str>,
+        trust: Option<&str>,
+        program: Option<ReportProgram>,
+    ) -> Result<Attached, AgentError> {
         let trust = self.trust(trust).await?;
         let path = dossier.to_owned();
         let present = tokio::task::spawn_blocking(move || read(&path)).await.map_err(|_| AgentError::Bug)??;
@@ -93,20 +99,28 @@ impl Agent {
         tags.extend(self.stamped_files(&stamped, &checkpoint).await?);
         let signatures = checkpoint.note().signatures().iter().map(|line| line.name().to_string()).collect();
         let workspace = ClearFolder::beside(&self.state, dossier).await?;
-        let at = self.clock.claimed().as_str().to_owned();
-        let (path, folder) = (dossier.to_owned(), workspace.path().to_owned());
-        let replaced = tokio::task::spawn_blocking(move || replace_tags(&path, &folder, tags, trust, at));
+        let papers = Papers {
+            trust,
+            languages: Vec::new(),
+            transmission: None,
+            at: self.clock.claimed().as_str().to_owned(),
+            program,
+            folder: workspace.path().to_owned(),
+        };
+        let path = dossier.to_owned();
+        let replaced = tokio::task::spawn_blocking(move || replace_tags(&path, tags, papers));
         let found = replaced.await.map_err(|_| AgentError::Bug)??;
         Ok(Attached { tree_size: checkpoint.size().get(), signatures, found })
     }
 }
 
-/// Writes a dossier anew with other tag files, in place of the old one; the payload is copied as it is, and the reports say what is found now.
-pub(super) fn replace_tags(dossier: &Path, folder: &Path, tags: TagFiles, trust: Trust, at: String) -> Result<Found, DossierError> {
-    let (mut draft, mut all) = Draft::of_dossier(dossier, folder)?;
+/// Writes a dossier anew with other tag files, in place of the old one; the payload is copied as it is, and the reports say what is found now, in the
+/// languages that are there.
+pub(super) fn replace_tags(dossier: &Path, tags: TagFiles, mut papers: Papers) -> Result<Found, DossierError> {
+    let (mut draft, mut all) = Draft::of_dossier(dossier, &papers.folder)?;
     all.retain(|name, _| !name.starts_with(stamps::FOLDER));
     all.extend(tags);
-    let papers = Papers { trust, languages: papers::languages(&all), transmission: None, at };
+    papers.languages = papers::languages(&all);
     let found = papers::add(&mut draft, all, &papers)?;
     if found.verdict == Verdict::Failed {
         return Err(DossierError::Malformed(found.sentence));

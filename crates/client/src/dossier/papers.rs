@@ -1,5 +1,7 @@
 //! The files of `report/`, made from what a verifier finds in the dossier as it was written: what people read is what was verified.
 
+use std::path::PathBuf;
+
 use custodia_core::finding::Verdict;
 use custodia_papers::transmission::{self, Transmission};
 use custodia_papers::{Language, case_uco, html};
@@ -7,10 +9,11 @@ use custodia_verify::Trust;
 
 use super::DossierError;
 use super::custody::TagFiles;
+use super::pdf::{self, NoPdf, ReportProgram};
 use super::zip_file::Draft;
 
 /// The folder of reports.
-const FOLDER: &str = "report/";
+pub(super) const FOLDER: &str = "report/";
 const CASE_UCO: &str = "report/case-uco.jsonld";
 const TRANSMISSION: &str = "report/manifest-2025-1550.json";
 
@@ -24,6 +27,10 @@ pub(super) struct Papers {
     pub(super) transmission: Option<Transmission>,
     /// When (RFC 3339).
     pub(super) at: String,
+    /// What makes PDF of the reports, if it is there.
+    pub(super) program: Option<ReportProgram>,
+    /// Private, for the files of that program.
+    pub(super) folder: PathBuf,
 }
 
 /// What the verifier said of a dossier that was just written.
@@ -33,6 +40,8 @@ pub struct Found {
     pub verdict: Verdict,
     /// The verdict and its ground in one sentence.
     pub sentence: String,
+    /// The languages of the reports that have no PDF, and why.
+    pub no_pdf: Vec<(Language, NoPdf)>,
 }
 
 /// The path of the report in a language.
@@ -50,11 +59,16 @@ pub(super) fn add(draft: &mut Draft, mut tags: TagFiles, papers: &Papers) -> Res
     tags.retain(|name, _| !name.starts_with(FOLDER) || (papers.transmission.is_none() && name == TRANSMISSION));
     draft.put_tags(&tags)?;
     let report_of_verifier = draft.verify(&papers.trust)?;
-    let found = Found { verdict: report_of_verifier.verdict, sentence: report_of_verifier.sentence() };
+    let mut found = Found { verdict: report_of_verifier.verdict, sentence: report_of_verifier.sentence(), no_pdf: Vec::new() };
     let Some(model) = custodia_papers::model(&report_of_verifier, &papers.trust, &papers.at) else { return Ok(found) };
     for &language in &papers.languages {
-        let page = html::render(&custodia_papers::document(&model, language));
-        tags.insert(report(language), page.into_bytes());
+        let document = custodia_papers::document(&model, language);
+        tags.insert(report(language), html::render(&document).into_bytes());
+        match papers.program.as_ref().ok_or(NoPdf::NoProgram).and_then(|program| pdf::make(program, &document, &papers.at, &papers.folder))
+        {
+            Ok(files) => tags.extend(files),
+            Err(why) => found.no_pdf.push((language, why)),
+        }
     }
     tags.insert(CASE_UCO.to_owned(), text(&case_uco::graph(&model)));
     if let Some(stated) = &papers.transmission {

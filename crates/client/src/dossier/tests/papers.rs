@@ -3,10 +3,11 @@
 use custodia_core::finding::Verdict;
 
 use super::*;
-use crate::dossier::papers;
+use crate::dossier::{ReportProgram, papers};
 
 fn papers(trust: Trust, languages: &[Language], transmission: Option<Transmission>) -> Papers {
-    Papers { trust, languages: languages.to_vec(), transmission, at: "2026-11-23T21:05:09+01:00".to_owned() }
+    let at = "2026-11-23T21:05:09+01:00".to_owned();
+    Papers { trust, languages: languages.to_vec(), transmission, at, program: None, folder: std::env::temp_dir() }
 }
 
 /// Adds papers to a dossier as attaching does.
@@ -68,9 +69,75 @@ fn a_damaged_payload_is_found_when_it_is_read_back() {
     let world = made(&target);
     let mut replaced = custody::TagFiles::new();
     replaced.insert(paths::chain_proofs(EXHIBIT), b"\n".to_vec());
-    let none = papers(trust(&world, ""), &[], None);
+    let none = Papers { folder: temp.path().to_owned(), ..papers(trust(&world, ""), &[], None) };
     let before = fs::read(&target).unwrap();
-    let refused = attach::replace_tags(&target, folder_of(&target), replaced, none.trust, none.at);
+    let refused = attach::replace_tags(&target, replaced, none);
     assert!(matches!(&refused, Err(DossierError::Malformed(text)) if text.contains("LOG-02")), "{refused:?}");
     assert_eq!(fs::read(&target).unwrap(), before);
+}
+
+/// A program that does what `script` says; the folder for the PDF is its fourth argument.
+fn program(folder: &Path, script: &str) -> Option<ReportProgram> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = folder.join("custodia-report");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    Some(ReportProgram { path, fonts: vec!["/fonts".into()] })
+}
+
+#[test]
+fn the_pdf_of_a_program_goes_into_the_dossier_in_all_its_parts() {
+    let temp = tempfile::tempdir().unwrap();
+    let target = temp.path().join("d.zip");
+    let world = made(&target);
+    let good = r#"
+        [ "$1 $2 $3 $5 $6" = "--made 2026-11-23T21:05:09+01:00 --output --fonts /fonts" ] || exit 1
+        [ -z "$HOME" ] || exit 2
+        cat >"$4/read" && grep -q '"language":"fr"' "$4/read" || exit 3
+        for n in 1 2; do printf '%%PDF-1.7 part %s' $n >"$4/report.fr.$n.pdf"; echo "report.fr.$n.pdf"; done"#;
+    let with =
+        Papers { program: program(temp.path(), good), folder: temp.path().to_owned(), ..papers(trust(&world, ""), &[Language::Fr], None) };
+    let found = with_papers(&target, &with);
+    assert_eq!(found.no_pdf, Vec::new());
+    let after = read(&target);
+    check_lists(&after);
+    for number in 1..=2 {
+        assert_eq!(after[&format!("report/report.fr.{number}.pdf")], format!("%PDF-1.7 part {number}").into_bytes());
+    }
+    assert!(!after.contains_key("report/read"));
+    let report = custodia_verify::verify(std::io::Cursor::new(fs::read(&target).unwrap()), &trust(&world, "")).unwrap();
+    assert_eq!(report.verdict, found.verdict);
+    let left: Vec<_> = fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "nothing is left in the private folder: {left:?}");
+}
+
+#[test]
+fn a_program_that_is_missing_or_fails_is_said_and_loses_no_dossier() {
+    let temp = tempfile::tempdir().unwrap();
+    let target = temp.path().join("d.zip");
+    let world = made(&target);
+    let missing = || Some(ReportProgram { path: temp.path().join("missing"), fonts: Vec::new() });
+    for (program, said) in [
+        (None, "no program custodia-report was found"),
+        (missing(), "missing: No such file or directory"),
+        (program(temp.path(), "exec <&-; echo no font shows it >&2; exit 3"), "and said: no font shows it"),
+        (program(temp.path(), "cat >/dev/null"), "something else than PDF files of this report: nothing"),
+        (program(temp.path(), "cat >/dev/null; echo ../d.zip"), "something else than PDF files of this report: ../d.zip"),
+        (program(temp.path(), "cat >/dev/null; echo report.en.pdf"), "something else than PDF files of this report: report.en.pdf"),
+        (program(temp.path(), "cat >/dev/null; echo report.fr.0.pdf"), "something else than PDF files of this report: report.fr.0.pdf"),
+        (program(temp.path(), "cat >/dev/null; echo report.fr.pdf"), "No such file or directory"),
+        (
+            program(temp.path(), "cat >/dev/null; echo text >\"$4/report.fr.pdf\"; echo report.fr.pdf"),
+            "something else than PDF files of this report: report.fr.pdf",
+        ),
+    ] {
+        let with = Papers { program, folder: temp.path().to_owned(), ..papers(trust(&world, ""), &[Language::Fr], None) };
+        let found = with_papers(&target, &with);
+        let [(Language::Fr, why)] = found.no_pdf.as_slice() else { panic!("{said}: {:?}", found.no_pdf) };
+        assert!(why.to_string().contains(said), "{why} is not {said}");
+        let after = read(&target);
+        check_lists(&after);
+        assert!(after.contains_key("report/report.fr.html") && after.keys().all(|name| !name.ends_with(".pdf")), "{said}");
+        assert_eq!(found.verdict, Verdict::Indeterminate);
+    }
 }
