@@ -1,4 +1,4 @@
-//! The report as PDF, by `custodia-report`: a program of its own (decision 14), which gets the same document as the HTML.
+//! The report as PDF, by `custodia-report`: a program of its own (decision 16), which gets the same document as the HTML.
 //!
 //! It gets the report on standard input, a folder within the private one, and nothing of this process's environment. What it says is not believed
 //! beyond the names of its files.
