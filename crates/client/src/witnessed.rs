@@ -3,14 +3,13 @@
 //! Checked: the log's signature, every cosignature of a witness of the policy, that the checkpoint and this device's head are of one tree, the
 //! quorum, its age. Not checked: that the witnesses' clocks are right; a log in which nothing happens looks like one that stands still.
 
-use custodia_api::messages::Kept;
 use custodia_core::log::merkle::MAX_TREE_SIZE;
 use custodia_core::log::policy::Policy;
-use custodia_core::log::{Cosignature, SignedCheckpoint};
+use custodia_core::log::{Cosignature, CosignatureTime};
 
 use crate::agent::Agent;
 use crate::error::AgentError;
-use crate::http::HttpError;
+use crate::kept::Side;
 use crate::log_view::Misbehaviour;
 
 /// How many kept checkpoints without a quorum are passed over, from the newest on.
@@ -49,44 +48,35 @@ impl Agent {
     /// Call it after [`Agent::sync`].
     ///
     /// # Errors
-    /// [`AgentError::Misbehaved`] for a log that was forked, or a checkpoint or cosignature that does not verify; what the server refuses.
+    /// [`AgentError::Misbehaved`] for a log that was forked, or a checkpoint or cosignature that does not verify; [`AgentError::Input`] for a
+    /// policy of other logs; what the server refuses.
     pub async fn vouched(&self, demand: &Demand) -> Result<Vouched, AgentError> {
-        let found = self.newest_vouched(demand).await;
-        self.keeping_evidence(found).await
-    }
-
-    async fn newest_vouched(&self, demand: &Demand) -> Result<Vouched, AgentError> {
-        let http = &self.link()?.http;
+        let logs = demand.policy.logs();
+        let key = self.believed().await?.log.key().clone();
+        if !logs.is_empty() && logs.iter().all(|log| log.key != key) {
+            return Err(AgentError::Input { what: "the policy", problem: "names other logs than the one to which this device is bound" });
+        }
         let mut most = MAX_TREE_SIZE;
         for _ in 0..MOST_PASSED {
-            let kept: Kept = match http.get(&format!("/v1/log/kept?at_most={most}&with=cosignature")).await {
-                Err(HttpError::NotFound { .. }) => return Ok(Vouched::ByNobody),
-                answered => answered?,
-            };
-            let shown = |finding| Misbehaviour::shown(finding, kept.checkpoint.clone());
-            let unverified =
-                SignedCheckpoint::parse(kept.checkpoint.as_bytes()).map_err(|_| shown("a kept checkpoint is not of the format"))?;
-            let claimed = unverified.claim().size.get();
-            if claimed > most {
-                return Err(shown("a kept checkpoint is larger than was asked for").into());
-            }
+            let Some((kept, _)) = self.kept(Side::AtMost(most), "cosignature").await? else { break };
             // A fork shows here: the log's own key, and another tree than this device has seen.
-            let checkpoint = self.believe_shown(&kept.checkpoint).await?;
-            let cosignatures = demand
-                .policy
-                .cosignatures(&checkpoint)
-                .map_err(|_| shown("a witness's cosignature of a kept checkpoint does not verify"))?;
+            let kept = self.believe_shown(kept.note().as_str()).await?;
+            let cosignatures = demand.policy.cosignatures(&kept).map_err(|_| {
+                let finding = "a witness's cosignature of a kept checkpoint does not verify";
+                AgentError::from(Misbehaviour::shown(finding, kept.note().as_str()))
+            });
+            let cosignatures = self.keeping_evidence(cosignatures).await?;
             if demand.policy.quorum_met(&cosignatures) {
-                return self.judged(demand, claimed, &cosignatures).await;
+                return self.judged(demand, kept.size().get(), &cosignatures).await;
             }
-            let Some(smaller) = claimed.checked_sub(1) else { break };
+            let Some(smaller) = kept.size().get().checked_sub(1) else { break };
             most = smaller;
         }
         Ok(Vouched::ByNobody)
     }
 
     async fn judged(&self, demand: &Demand, size: u64, cosignatures: &[Cosignature]) -> Result<Vouched, AgentError> {
-        let since = demand.policy.quorum_time(cosignatures).map(custodia_core::log::CosignatureTime::seconds);
+        let since = demand.policy.quorum_time(cosignatures).map(CosignatureTime::seconds);
         let now = self.clock.seconds();
         let behind = self.log_size().await? > size;
         let stale = since.is_some_and(|since| {

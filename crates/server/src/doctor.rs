@@ -3,7 +3,7 @@
 //! It makes a table and objects of its own and takes them away again; a log that is there is not touched. What it finds says what the parts
 //! do, not what they will do: nothing here replaces a backup or a second disk.
 
-mod kept;
+pub(crate) mod kept;
 mod objects;
 
 use core::fmt;

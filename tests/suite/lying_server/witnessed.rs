@@ -72,6 +72,12 @@ async fn who_vouches_since_when_and_up_to_where_is_said_as_the_policy_asks() {
     let hour = Some(3600);
     assert_eq!(ana.vouched(&demand(TWO, hour)).await.must(), Vouched::ByNobody, "the server has none");
 
+    let of = |name: &str, seed: u8| LogSigner::new(name.parse().unwrap(), SigningKey::from_bytes(&[seed; 32])).unwrap().log_key();
+    let elsewhere = ana.vouched(&demand(&format!("{TWO}log {}\n", of("other.example/log", 9)), hour)).await;
+    assert!(matches!(&elsewhere, Err(custodia_client::AgentError::Input { what: "the policy", .. })), "{elsewhere:?}");
+    let here = demand(&format!("{TWO}log {}\n", world.info.log_key), hour);
+    assert_eq!(ana.vouched(&here).await.must(), Vouched::ByNobody);
+
     let first = head(&world).await;
     let size = first.size().get();
     keeps(liar, &[cosigned(&first, &[(1, 10)])]);
@@ -129,7 +135,7 @@ async fn a_kept_checkpoint_of_another_tree_or_with_a_bad_cosignature_is_refused(
     for (note, finding) in [
         (good.replace(&line, &damaged), "does not verify"),
         (good.replacen(&world.info.origin, "other.example/log", 1), "not signed by the log"),
-        ("no checkpoint".to_owned(), "not of the format"),
+        ("no checkpoint".to_owned(), "not signed by the log"),
     ] {
         let told = serde_json::to_vec(&serde_json::json!({"checkpoint": note, "stamps": []})).unwrap();
         super::instead(liar, "GET", "/v1/log/kept".to_owned(), Answer::ok(told));
@@ -140,7 +146,7 @@ async fn a_kept_checkpoint_of_another_tree_or_with_a_bad_cosignature_is_refused(
     let told = cosigned(&head, &[(1, 10)]);
     let told = serde_json::to_vec(&serde_json::json!({"checkpoint": told, "stamps": []})).unwrap();
     super::instead(liar, "GET", "/v1/log/kept".to_owned(), Answer::ok(told));
-    assert!(caught(&ana, ana.vouched(&two).await).await.contains("larger than was asked for"));
+    assert!(caught(&ana, ana.vouched(&two).await).await.contains("another size than was asked for"));
     liar.be_honest();
     assert_eq!(ana.vouched(&two).await.must(), Vouched::ByNobody);
 }

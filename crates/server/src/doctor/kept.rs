@@ -11,7 +11,7 @@ use crate::store::{Conn, Store, StoreError, log};
 const MEANING: &str = "What is late is asked for again every few minutes; the diagnostics say why it did not come.";
 
 /// What each witness cosigned and each authority stamped last; nothing if the configuration names none.
-pub(super) async fn examine(config: &ServerConfig) -> Vec<Finding> {
+pub(crate) async fn examine(config: &ServerConfig) -> Vec<Finding> {
     let mut members: Vec<(&'static str, String, Option<String>, u64)> = Vec::new();
     if let Some(witnesses) = &config.witnesses {
         match witnesses.read_policy(None) {

@@ -206,6 +206,8 @@ async fn a_witness_that_comes_back_is_shown_the_head_of_that_time() {
     world.prosecutor(11).await;
     turn(&world).await;
     assert!(signers(&world).await.is_empty());
+    let said = crate::doctor::kept::examine(&world.config).await;
+    assert!(said.len() == 1 && said[0].found.starts_with("w0: 1 of 2 records, at 20"), "{said:?}");
     world.prosecutor(12).await;
     let running = crate::witness::run(&crate::witness::WitnessConfig { listen: addr, ..place.config() }).await.unwrap();
     turn(&world).await;
@@ -320,7 +322,10 @@ async fn a_head_is_stamped_once_and_openssl_accepts_the_stamp() {
         assert!(!tsa.verifies(&kept.stamps[0].0, b"something else"));
     }
     world.prosecutor(11).await;
+    let said = || async { crate::doctor::kept::examine(&world.config).await.pop().unwrap().found };
+    assert!(said().await.starts_with("tsa: 1 of 2 records, at 20"));
     collector.ask_authorities(NOW).await;
+    assert!(said().await.starts_with("tsa: 2 of 2 records, at 20"));
     let kept: Kept = world.public("/v1/log/kept?at_least=2&with=stamp").await.json();
     assert!(tsa.verifies(&kept.stamps[0].0, kept.checkpoint.as_bytes()));
     drop(collector);

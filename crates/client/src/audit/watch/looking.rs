@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use custodia_core::custody::replay::Replay;
-use custodia_core::log::{Cosignature, LogKey, Policy, SignedCheckpoint, VerifiedCheckpoint};
+use custodia_core::log::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
 use custodia_core::watch::Alert;
 use custodia_core::watch::rules::heads::{self, Waiting};
 
@@ -77,7 +77,7 @@ impl Agent {
                 }
             }
             if vouched.is_none() {
-                vouched = met_at(policy, &cosignatures).map(|time| (size, time));
+                vouched = policy.quorum_time(&cosignatures).map(|time| (size, time.seconds()));
             }
             if size == 0 || (vouched.is_some() && cosigned.iter().all(Option::is_some)) {
                 break;
@@ -111,13 +111,6 @@ impl Agent {
         alerts.extend(heads::shown_newer(shown, by, head.size()));
         Ok(())
     }
-}
-
-/// The time at which the quorum was met: the newest cosignatures that are enough for it, the oldest of them.
-fn met_at(policy: &Policy, cosignatures: &[Cosignature]) -> Option<u64> {
-    let mut newest = cosignatures.to_vec();
-    newest.sort_by_key(|one| core::cmp::Reverse(one.time().seconds()));
-    (1..=newest.len()).find(|count| policy.quorum_met(&newest[..*count])).map(|count| newest[count - 1].time().seconds())
 }
 
 fn read_checkpoint(path: &Path, key: &LogKey) -> Result<VerifiedCheckpoint, String> {
