@@ -22,7 +22,10 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_custodia");
 const PRELUDE: &str = r#"custodia() { "$PROGRAM" --passphrase-fd 3 "$@" 3< <(printf '%s\n%s\n' "$PASSPHRASE" "$PASSPHRASE"); }"#;
 
 /// Commands whose JSON, or whose refusal, no case shows, and where it is shown instead.
-const ELSEWHERE: &[(&str, &str)] = &[("demo", "it takes half a minute: the last gate of tests/run runs it")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("demo", "it takes half a minute: the last gate of tests/run runs it"),
+    ("witness serve", "it runs on: the walkthrough of docs/WITNESSES.md starts it, and tests/faults kills it"),
+];
 
 /// The folder in which the story happens, its server, and what was written as JSON so far.
 struct Stage {
