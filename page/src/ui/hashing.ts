@@ -3,7 +3,7 @@
 import type { Digests } from "../core/digests.js";
 import { isExhibitFile } from "../core/dossier.js";
 import { wrongCrc, type Archive } from "../core/zip.js";
-import { runJob, type Job, type JobResult } from "./job.js";
+import { NATIVE_BYTES, runJob, type Job, type JobResult } from "./job.js";
 
 /** The source of the worker, which the build puts here. */
 declare const WORKER_SOURCE: string;
@@ -11,6 +11,10 @@ declare const WORKER_SOURCE: string;
 /** What is longer is digested by two workers at once. */
 const SPLIT_BYTES = 16 * 1024 * 1024;
 const MAX_WORKERS = 8;
+
+/** How much of long files may lie in memory at once, where the machine has 8 GiB or more; the browser makes a copy of it besides. */
+const MEMORY_BYTES = 1024 * 1024 * 1024;
+const MEMORY_GIB = 8;
 
 export type ToWorker = { file: Blob; jobs: Job[] };
 export type FromWorker = { bytes: number } | { results: JobResult[] } | { error: string };
@@ -24,8 +28,8 @@ function jobsOf(archive: Archive): Job[] {
     const pieces = isExhibitFile(name);
     if (!pieces || length <= SPLIT_BYTES) return [{ ...job, whole: true, crc: true, pieces }];
     return [
-      { ...job, whole: true, crc: false, pieces: false },
-      { ...job, whole: false, crc: true, pieces: true },
+      { ...job, whole: true, crc: true, pieces: false },
+      { ...job, whole: false, crc: false, pieces: true },
     ];
   });
 }
@@ -55,9 +59,12 @@ export async function digestFile(file: Blob, archive: Archive, progress: Progres
   let done = 0;
   const onBytes = (bytes: number): void => progress((done += bytes), total);
   const queue = batchesOf(jobs);
+  const memory = new Memory();
   const work = async (run: (batch: Job[]) => Promise<JobResult[]>): Promise<void> => {
     for (let batch = queue.shift(); batch; batch = queue.shift()) {
+      const given = memory.give(batch);
       const found = await run(batch);
+      memory.takeBack(given);
       batch.forEach((job, at) => results.set(job.name, { ...results.get(job.name), ...found[at] }));
     }
   };
@@ -70,6 +77,26 @@ export async function digestFile(file: Blob, archive: Archive, progress: Progres
     for (const worker of workers) worker.terminate();
   }
   return join(archive, results);
+}
+
+/** The memory that long files may take. */
+class Memory {
+  private left = ((navigator as { deviceMemory?: number }).deviceMemory ?? 0) >= MEMORY_GIB ? MEMORY_BYTES : 0;
+
+  /** Lets the long jobs of a batch lie in memory as far as there is any; says how much was given. */
+  give(batch: Job[]): number {
+    let given = 0;
+    for (const job of batch) {
+      job.inMemory = job.whole && job.length > NATIVE_BYTES && job.length <= this.left - given;
+      if (job.inMemory) given += job.length;
+    }
+    this.left -= given;
+    return given;
+  }
+
+  takeBack(given: number): void {
+    this.left += given;
+  }
 }
 
 function startWorkers(count: number): Worker[] {

@@ -8,8 +8,8 @@ import { makeHashes } from "../fast/hashes.js";
 
 /** Bytes that are read at once: whole leaves of the tree. */
 const READ_BYTES = 4 * TREE_LEAF_BYTES;
-/** What is not longer is digested by the browser itself in one piece, which is several times faster. */
-const NATIVE_BYTES = 128 * TREE_LEAF_BYTES;
+/** What is not longer is always digested by the browser itself in one piece, which is several times faster. */
+export const NATIVE_BYTES = 128 * TREE_LEAF_BYTES;
 
 export interface Job {
   name: string;
@@ -17,6 +17,8 @@ export interface Job {
   length: number;
   /** SHA-256 of the whole. */
   whole: boolean;
+  /** Whether there is memory to digest it in one piece although it is long. */
+  inMemory?: boolean;
   /** CRC-32. */
   crc: boolean;
   /** BLAKE3, and the tree over leaves of 1 MiB. */
@@ -40,12 +42,22 @@ async function read(file: Blob, start: number, length: number): Promise<Uint8Arr
   return new Uint8Array(await file.slice(start, start + length).arrayBuffer());
 }
 
+/** All of an entry; null if there is no memory for it after all. */
+async function readWhole(file: Blob, job: Job): Promise<Uint8Array<ArrayBuffer> | null> {
+  try {
+    return await read(file, job.start, job.length);
+  } catch (error) {
+    if (job.length <= NATIVE_BYTES) throw error;
+    return null;
+  }
+}
+
 const hashes = makeHashes();
 
 /** Does one job; tells how many bytes it has gone through, piece by piece. */
 export async function runJob(file: Blob, job: Job, onBytes: (bytes: number) => void): Promise<JobResult> {
   const result: JobResult = {};
-  const all = job.whole && job.length <= NATIVE_BYTES ? await read(file, job.start, job.length) : null;
+  const all = job.whole && (job.length <= NATIVE_BYTES || job.inMemory) ? await readWhole(file, job) : null;
   if (all) result.sha256 = toHex(await nativeSha256(all));
   const whole = job.whole && !all ? hashes.sha256() : null;
   const other = job.pieces ? hashes.blake3() : null;
