@@ -1,5 +1,6 @@
 //! The papers of a dossier: made of what the verifier finds, changing nothing else.
 
+use custodia_core::digest::Sha256Digest;
 use custodia_core::finding::Verdict;
 
 use super::*;
@@ -79,7 +80,8 @@ fn a_damaged_payload_is_found_when_it_is_read_back() {
 /// A program that does what `script` says; the folder for the PDF is its fourth argument.
 fn program(folder: &Path, script: &str) -> Option<ReportProgram> {
     use std::os::unix::fs::PermissionsExt as _;
-    let path = folder.join("custodia-report");
+    // Each has a file of its own: several are made before the first runs.
+    let path = folder.join(format!("custodia-report-{}", Sha256Digest::of(&[script.as_bytes()])));
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     Some(ReportProgram { path, fonts: vec!["/fonts".into()] })
