@@ -264,11 +264,11 @@ fn the_model_and_the_document_read_back_from_json() {
     }
 }
 
-/// What the program that makes PDF of a document is tried on: `tests/vectors/report/<language>.json`.
+/// What the program that makes PDF of a document is tried on: `report/samples/<language>.json`.
 #[test]
 fn the_documents_in_the_vectors_are_those_that_are_made() {
     let title = "Ștefan Țurcanu & Υπόθεση «Ήλιος» #set page(fill: red) *x* $y$ @z `太陽 第五號` \u{202e}fdp.exe";
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/report");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../report/samples");
     for language in Language::ALL {
         let made = format!("{}\n", serde_json::to_string_pretty(&document(&model(title), language)).unwrap());
         let path = folder.join(format!("{}.json", language.code()));
