@@ -25,7 +25,8 @@ const TWO: &str = "group g 2 w1 w2 w3\nquorum g\n";
 fn signer(world: &World) -> LogSigner {
     let config: toml::Table = world.settings.parse().unwrap();
     let line = std::fs::read_to_string(config["data"]["log_key"].as_str().unwrap()).unwrap();
-    let key = line.trim_end().rsplit_once('+').unwrap().1;
+    // PRIVATE+KEY+<name>+<id>+<Base64>, which may hold a plus sign too.
+    let key = line.trim_end().splitn(5, '+').last().unwrap();
     let bytes = base64::engine::general_purpose::STANDARD.decode(key).unwrap();
     LogSigner::new(world.info.origin.parse().unwrap(), SigningKey::from_bytes(bytes[1..].try_into().unwrap())).unwrap()
 }
