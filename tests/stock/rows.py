@@ -143,12 +143,14 @@ def issued_by_device(tally, der):
 
 def stamps(scene, tally):
     folder = scene.bag / "custody" / "checkpoints"
+    verify = ["openssl", "ts", "-verify", "-in"]
     for stamp in sorted(folder.glob("*.tsr")):
         stamped = folder / stamp.name.split(".")[0]
-        verify = ["openssl", "ts", "-verify", "-CAfile", scene.tsa_root, "-in"]
-        tally.accept(*verify, stamp, "-data", stamped)
-        tally.refuse("message imprint mismatch", *verify, stamp, "-data", flip(tally.copy(stamped), 0))
-        tally.refuse("Verification: FAILED", *verify, flip(tally.copy(stamp), -1), "-data", stamped)
+        root = ["-CAfile", scene.authority.root]
+        tally.accept(*verify, stamp, "-data", stamped, *root)
+        tally.refuse("message imprint mismatch", *verify, stamp, "-data", flip(tally.copy(stamped), 0), *root)
+        tally.refuse("signature failure", *verify, flip(tally.copy(stamp), -1), "-data", stamped, *root)
+        tally.refuse("certificate verify error", *verify, stamp, "-data", stamped, "-CAfile", scene.stranger.root)
 
 
 def key_of(der):
@@ -299,8 +301,10 @@ ROWS = [
     Row("Go `sumdb/note`", "checkpoint", "the log's key signed the note, cosigned or not", "size, root; a note that only the cosigner signed", note),
     Row("Go `sumdb/tlog`", "inclusion proof", "`CheckRecord` of every record of the dossier's exhibit, and of `custodia log prove`", "entry, index, hash, a hash less", inclusion),
     Row("Go `sumdb/tlog`", "consistency proof", "`CheckTree` from an earlier checkpoint of the server to a later one", "hash, a hash less, a hash more", consistency),
-    Row("PyPI `aics-witness`", "witness protocol", "cosigns an early checkpoint and a later one; our verifier believes its cosignature",
+    Row("PyPI `aics-witness`", "witness protocol", "is asked by our server, and by hand for two checkpoints; our verifier believes its cosignatures",
         "old size, proof, checkpoint, origin; a cosignature that is changed or missing", witness.judge),
+    Row("`openssl ts`", "time stamps", "`-verify` of every stamp in the dossier, which a judge who demands them finds PASSED",
+        "the stamped bytes, the stamp; another authority's root", stamps),
     Row("`openssl verify`", "certificates", "roots of the trust list, and each device under its office's root, by `-x509_strict`",
         "signature; another office's root; after its end; issued by a device", chains),
     Row("PyPI `jwcrypto`", "intents", "every intent of the registry and of the exhibit's chain, under the certificate that it names", "payload; another's key", intents),

@@ -9,9 +9,13 @@ import re
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
+
+from authority import Authority
+from witness import Witness, size
 
 PASSPHRASE = "correct horse battery staple"
 ORIGIN = "vault.example/log"
@@ -68,7 +72,7 @@ class Scene:
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
         self.url = f"http://{self.address}"
         self.link = ["--server", self.url, "--card", "server/server.json"]
-        self.server = None
+        self.server = self.witness = self.authority = self.stranger = None
 
     def run(self, *words, home=None):
         """A command of ours, as somebody with a home of their own; gives what it printed."""
@@ -98,8 +102,30 @@ class Scene:
         self.run("office", "sign", "nl", "list.json")
         self.run("office", "sign", "ro", "list.json")
         self.log_key = self.run("serve", "init", "server", "--origin", ORIGIN, "--trust-pin", self.pin, "--listen", self.address).strip()
+        self.vouchers()
         self.start()
         self.run("office", "publish", "nl", "list.json", *self.link)
+
+    def vouchers(self):
+        """A foreign witness and a time-stamping authority, which the server asks as often as it may; and an authority that nobody asks."""
+        self.witness = Witness(self.folder / "witness", "witness.example/one", ORIGIN, self.log_key)
+        self.authority = Authority(self.folder / "authority", "the authority of the tests")
+        self.stranger = Authority(self.folder / "stranger", "an authority that nobody asked")
+        (self.folder / "policy").write_text(f"witness one {self.witness.vkey} {self.witness.url}\nquorum one\n")
+        with open(self.folder / "server" / "custodia.toml", "a") as config:
+            config.write(f'\n[witnesses]\npolicy = "{self.folder / "policy"}"\nevery_seconds = 1\n')
+            config.write(f'\n[stamps]\nauthorities = [{{ name = "tests", url = "{self.authority.url}" }}]\nevery_seconds = 1\n')
+
+    def kept(self, size, what):
+        """The smallest checkpoint of at least so many records that was cosigned, or stamped, when there is one: the server asks by itself."""
+        for _ in range(600):
+            try:
+                return json.loads(self.get(f"/v1/log/kept?at_least={size}&with={what}"))
+            except urllib.error.HTTPError as error:
+                if error.code != 404:
+                    raise
+            time.sleep(0.1)
+        raise Failed(f"no checkpoint of {size} records has a {what}")
 
     def start(self):
         """The server, when it answers."""
@@ -117,10 +143,13 @@ class Scene:
         raise Failed(f"the server does not answer: {(self.folder / 'server.log').read_text()}")
 
     def close(self):
-        """Ends the server."""
+        """Ends the server and whoever vouched for it."""
         if self.server and self.server.poll() is None:
             self.server.terminate()
             self.server.wait()
+        for one in (self.witness, self.authority, self.stranger):
+            if one:
+                one.close()
 
     def enrol(self, office, place, role, person):
         """A device with a certificate that is in the log."""
@@ -171,8 +200,10 @@ class Scene:
                  "--reason", "Indictment", home="joost")
         self.auditor = self.run("audit", "key", "auditor-key", "--name", "audit.example/ines").strip()
         self.run("audit", "--purpose", "lawfulness-check", "--reason", "Yearly supervision", "--cosign", "auditor-key", "--checkpoint", "cosigned", home="ines")
-        self.run("dossier", "attach", "dossier.zip", "cosigned", home="joost")
         (self.folder / "late.checkpoint").write_bytes(self.get("/checkpoint"))
+        # Stamps on both sides of every record, before the dossier is brought up to date.
+        self.kept(size((self.folder / "late.checkpoint").read_text()), "stamp")
+        self.run("dossier", "attach", "dossier.zip", "cosigned", home="joost")
         self.trust("trust.toml", f"witness auditor {self.auditor}", "auditor")
         verdict = self.verify("dossier.zip", "trust.toml")
         if verdict != "PASSED":
@@ -182,8 +213,10 @@ class Scene:
         self.bag = self.folder / "opened" / "dossier"
 
     def trust(self, name, witness, quorum):
-        """A trust file whose policy demands one cosigner."""
-        (self.folder / name).write_text(f'origin = "{ORIGIN}"\nlog = "{self.log_key}"\ntrust_pin = "{self.pin}"\npolicy = """\n{witness}\nquorum {quorum}\n"""\n')
+        """A trust file whose policy demands one cosigner, and that every time is proven by stamps of the authority."""
+        (self.folder / name).write_text(
+            f'origin = "{ORIGIN}"\nlog = "{self.log_key}"\ntrust_pin = "{self.pin}"\npolicy = """\n{witness}\nquorum {quorum}\n"""\n'
+            f'tsa_roots = """\n{self.authority.root.read_text()}"""\nstamps = "demanded"\n')
 
     def chain(self):
         """The record views of the dossier's exhibit, in order."""
