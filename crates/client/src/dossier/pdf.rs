@@ -15,7 +15,7 @@ use super::custody::TagFiles;
 use super::papers::FOLDER;
 
 /// How long the program may take for one language. 100,000 acts take it some minutes.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+const PATIENCE: Duration = Duration::from_mins(30);
 /// How often it is asked whether it has ended.
 const GLANCE: Duration = Duration::from_millis(10);
 /// The largest file that is taken: what verifiers read of a tag file.
