@@ -1,7 +1,5 @@
 //! An auditor who comes back, who stays with the log and is told, who cosigns, and who answers for a revocation; against a real server.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
-
 use std::fs;
 use std::path::PathBuf;
 

@@ -28,18 +28,18 @@ impl Printing {
     /// The program that is named, or one that is found. What is named must be there; that none is found is said with the dossier.
     pub fn program(self) -> Result<Option<ReportProgram>, Failure> {
         let path = match self.report_program {
-            Some(named) => Some(absolute(named, Path::is_file)?),
+            Some(named) => Some(absolute(&named, Path::is_file)?),
             None => beside().into_iter().chain(on_path()).find(|path| path.is_file()),
         };
-        let fonts = self.report_fonts.into_iter().map(|folder| absolute(folder, Path::is_dir)).collect::<Result<_, _>>()?;
+        let fonts = self.report_fonts.into_iter().map(|folder| absolute(&folder, Path::is_dir)).collect::<Result<_, _>>()?;
         Ok(path.map(|path| ReportProgram { path, fonts }))
     }
 }
 
 /// The path from the root, since the program runs in a folder of its own.
-fn absolute(path: PathBuf, there: fn(&Path) -> bool) -> Result<PathBuf, Failure> {
-    let whole = std::path::absolute(&path).ok().filter(|path| there(path));
-    whole.ok_or_else(|| Failure::usage(format!("{}: it is not there", printable_path(&path)), "Nothing was entered in the log."))
+fn absolute(path: &Path, there: fn(&Path) -> bool) -> Result<PathBuf, Failure> {
+    let whole = std::path::absolute(path).ok().filter(|path| there(path));
+    whole.ok_or_else(|| Failure::usage(format!("{}: it is not there", printable_path(path)), "Nothing was entered in the log."))
 }
 
 fn beside() -> Option<PathBuf> {
