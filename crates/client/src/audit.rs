@@ -4,7 +4,7 @@
 //! sync ─► checkpoint of size n ─► log.read [0, n) entered, its receipt verified ─► records 0 … n-1 ─► Replay ─► findings, entries
 //! ```
 //! The reading is itself a record; it stands at n or beyond, so it is not part of what it reads. A device that has replayed the log before goes on from
-//! its saved point ([`point`]): it fetches what is new, and answers from what it kept for the rest. An [`AuditReport`] comes only from such a
+//! its saved point (`point`): it fetches what is new, and answers from what it kept for the rest. An [`AuditReport`] comes only from such a
 //! replay, and only an auditor's key that is given one cosigns ([`AuditorKey::cosign`]).
 
 mod exposure;

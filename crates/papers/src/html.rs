@@ -1,6 +1,6 @@
 //! A report as one HTML page: no script, nothing loaded from elsewhere, readable by screen readers and on paper (WCAG 2.1 AA, EN 301 549).
 //!
-//! Every text goes through [`escape`]. The page's own policy (CSP) lets nothing run or load but the one style sheet, by its digest.
+//! Every text goes through `escape`. The page's own policy (CSP) lets nothing run or load but the one style sheet, by its digest.
 
 use core::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! The report's model: what a verifier found of one dossier and what the dossier states, without words of any language.
 //!
-//! It is plain data with one JSON form. [`crate::document`] puts it into words; a program that makes another form of the report (PDF) reads this
+//! It is plain data with one JSON form. [`crate::document()`] puts it into words; a program that makes another form of the report (PDF) reads this
 //! JSON, or the [`crate::Document`] made from it. Nothing in it is proof.
 
 use custodia_core::custody::intent::ClockSource;
