@@ -101,3 +101,15 @@ class Vault:
     def export(self, exhibit, to):
         return self.spend(["exhibit", "export", "Bench", exhibit, "--to", str(to), "--recipient", "The court", "--purpose", "trial",
                            "--reason", "Measuring"], "joost")[0]
+
+    def dossier(self, exhibit, to):
+        """Makes a dossier of an exhibit, with its files and without reports."""
+        self.run(["dossier", "make", "Bench", exhibit, "--to", str(to), "--recipient", "The court", "--purpose", "trial", "--reason", "Measuring"], "joost")
+
+    def trust(self):
+        """A trust file that pins the log and demands no cosignature: the verdict is INDETERMINATE, and the exit code of a verifier says so."""
+        card = (self.folder / "server" / "server.json").read_text()
+        field = lambda name: re.search(rf'"{name}":\s*"([^"]+)"', card)[1]
+        path = self.folder / "trust.toml"
+        path.write_text(f'origin = "vault.example/log"\nlog = "{field("log_key")}"\ntrust_pin = "{field("trust_pin")}"\n')
+        return path

@@ -13,6 +13,7 @@
 mod actor;
 mod appends;
 mod groups;
+mod proofs;
 mod raw;
 mod replay;
 mod stage;
@@ -47,7 +48,8 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("appends") => runtime.block_on(appends::measure()),
         Some("replay") => runtime.block_on(replay::measure()),
+        Some("proofs") => runtime.block_on(proofs::measure()),
         Some("groups") => groups::measure(),
-        _ => panic!("appends, replay or groups; see benches/run"),
+        _ => panic!("appends, replay, proofs or groups; see benches/run"),
     }
 }
