@@ -56,6 +56,8 @@ pub async fn measure() {
         let begun = Instant::now();
         let made = agent.make_dossier(&new, &|_| {}).await.must();
         records += 2;
-        tell(&json!({"records": records, "dossier": made.path, "tree": made.tree_size, "acts_seconds": acts.as_secs_f64(), "making_seconds": begun.elapsed().as_secs_f64()}));
+        tell(
+            &json!({"records": records, "dossier": made.path, "tree": made.tree_size, "acts_seconds": acts.as_secs_f64(), "making_seconds": begun.elapsed().as_secs_f64()}),
+        );
     }
 }

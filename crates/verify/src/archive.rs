@@ -1,25 +1,21 @@
 //! Reads a dossier's ZIP so strictly that no two tools can see different files in it.
 //!
-//! Entries are stored, lie one after the other from the first byte to the central directory without gap or overlap, and each
-//! local header names what the central directory names. So an entry that one tool would show and another would not has no place.
+//! ```text
+//! header entry │ header entry │ … │ directory │ (ZIP64 end record, locator) │ end record
+//! 0            └ each begins where the one before ends ┘ └ none of them has a comment, a gap or a field nobody needs
+//! ```
+//! Entries are stored, and each local header says what the directory says, in the same order. So an entry that one tool would show and another
+//! would not has no place. Source: `docs/spec/dossier.md`; APPNOTE.TXT 6.3, whose sections are named below.
+
+mod strict;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use zip::{CompressionMethod, ZipArchive};
+use strict::{Directory, ends_early};
 
 /// The folder in which everything lies.
 pub const ROOT: &str = "dossier/";
-/// The most entries of a dossier.
-const MAX_ENTRIES: usize = 1_000_000;
-/// The longest name of an entry, in bytes.
-const MAX_NAME_BYTES: usize = 1024;
-const LOCAL_HEADER_BYTES: u64 = 30;
-/// Of the number of the disk in an entry of the directory (APPNOTE 4.3.12).
-const DISK_NUMBER_AT: u64 = 34;
-/// The one flag that an entry may have: its name is UTF-8.
-const UTF8_FLAG: u16 = 0x0800;
-const LOCAL_HEADER_SIGNATURE: &[u8] = b"PK\x03\x04";
 
 /// Why an archive was not read.
 #[derive(Debug, thiserror::Error)]
@@ -55,36 +51,25 @@ impl<R: Read + Seek> Archive<R> {
     ///
     /// # Errors
     /// [`ArchiveError`]; the text says which entry and what is wrong with it.
-    pub fn open(source: R) -> Result<Self, ArchiveError> {
-        let mut zip = ZipArchive::new(source).map_err(|error| malformed(error.to_string()))?;
-        if zip.len() > MAX_ENTRIES {
-            return Err(malformed("it has more than 1000000 entries"));
-        }
+    pub fn open(mut source: R) -> Result<Self, ArchiveError> {
+        let directory = Directory::find(&mut source)?;
+        let listed = directory.read(&mut source)?;
         let mut entries = BTreeMap::new();
-        let mut headers = Vec::with_capacity(zip.len());
-        for index in 0..zip.len() {
-            let file = zip.by_index_raw(index).map_err(|error| malformed(error.to_string()))?;
-            let name = file.name().map_err(|error| malformed(error.to_string()))?.into_owned();
-            let plain = file.compression() == CompressionMethod::Stored && !file.encrypted() && file.size() == file.compressed_size();
-            if !plain {
-                return Err(malformed(format!("the entry {name:?} is compressed or encrypted")));
+        let mut expected = 0;
+        for entry in listed {
+            if entry.header != expected {
+                return Err(malformed(format!("the entry {:?} overlaps another or leaves a gap before it", entry.name)));
             }
-            if file.is_symlink() || file.is_dir() {
-                return Err(malformed(format!("the entry {name:?} is a link or a folder")));
-            }
-            let start = file.data_start().ok_or_else(|| malformed(format!("the entry {name:?} has no data")))?;
-            let inner = name.strip_prefix(ROOT).filter(|inner| is_safe(inner));
-            let inner = inner.ok_or_else(|| malformed(format!("the entry {name:?} lies outside {ROOT}")))?.to_owned();
-            let (at, listed) = (file.header_start(), file.central_header_start());
-            headers.push(Header { at, listed, start, end: start + file.size(), crc: file.crc32(), name });
-            if entries.insert(inner, Extent { start, length: file.size(), crc: file.crc32() }).is_some() {
-                return Err(malformed("two entries have one name"));
+            let start = entry.check_header(&mut source)?;
+            expected = start.checked_add(entry.length).filter(|end| *end <= directory.start).ok_or_else(ends_early)?;
+            let inner = entry.name[ROOT.len()..].to_owned();
+            if entries.insert(inner, Extent { start, length: entry.length, crc: entry.crc }).is_some() {
+                return Err(malformed(format!("two entries have the name {:?}", entry.name)));
             }
         }
-        let directory = zip.central_directory_start();
-        let mut source = zip.into_inner();
-        check_layout(&mut source, &mut headers, directory)?;
-        check_end(&mut source)?;
+        if expected != directory.start {
+            return Err(malformed("bytes that belong to no entry stand before the directory"));
+        }
         Ok(Self { source, entries })
     }
 
@@ -137,76 +122,11 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
-/// Whether a name is a plain relative path: no empty, `.` or `..` component, no backslash, no control character.
-fn is_safe(name: &str) -> bool {
-    let plain = |c: char| c != '\\' && !c.is_control();
-    name.len() <= MAX_NAME_BYTES && name.chars().all(plain) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-/// What the directory says of an entry, to be compared with its own header.
-struct Header {
-    at: u64,
-    /// Where the directory lists it.
-    listed: u64,
-    start: u64,
-    end: u64,
-    crc: u32,
-    name: String,
-}
-
-/// Entries follow each other from byte 0 to the directory, and each local header says of its entry what the directory says.
-fn check_layout<R: Read + Seek>(source: &mut R, headers: &mut [Header], directory: u64) -> Result<(), ArchiveError> {
-    headers.sort_unstable_by_key(|header| header.at);
-    let mut expected = 0;
-    for Header { at: header, listed, start, end, crc, name } in headers.iter() {
-        if *header != expected || *start < header + LOCAL_HEADER_BYTES {
-            return Err(malformed(format!("the entry {name:?} overlaps another or leaves a gap before it")));
-        }
-        let mut bytes = [0; 30];
-        source.seek(SeekFrom::Start(*header))?;
-        source.read_exact(&mut bytes).map_err(ends_early)?;
-        let named = usize::from(u16::from_le_bytes([bytes[26], bytes[27]]));
-        let mut local = vec![0; named];
-        source.read_exact(&mut local).map_err(ends_early)?;
-        if &bytes[..4] != LOCAL_HEADER_SIGNATURE || local != name.as_bytes() {
-            return Err(malformed(format!("the entry {name:?} has another name in its own header")));
-        }
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let (flags, stored) = (u16::from_le_bytes([bytes[6], bytes[7]]), bytes[8..10] == [0, 0]);
-        let is_size = |size: u32| u64::from(size) == end - start || size == u32::MAX;
-        if flags & !UTF8_FLAG != 0 || !stored || word(14) != *crc || !is_size(word(18)) || !is_size(word(22)) {
-            return Err(malformed(format!("the entry {name:?} has another method, CRC-32 or size in its own header")));
-        }
-        let mut disk = [0; 2];
-        source.seek(SeekFrom::Start(listed + DISK_NUMBER_AT))?;
-        source.read_exact(&mut disk)?;
-        if disk != [0, 0] {
-            return Err(malformed(format!("the entry {name:?} is said to lie on another disk")));
-        }
-        expected = *end;
-    }
-    if expected == directory { Ok(()) } else { Err(malformed("bytes that belong to no entry stand before the directory")) }
-}
-
-/// A header that lies beyond the end of the file is the fault of who made it, not of the disk.
-fn ends_early(error: io::Error) -> ArchiveError {
-    if error.kind() == io::ErrorKind::UnexpectedEof { malformed("it ends before an entry that its directory names") } else { error.into() }
-}
-
-/// The file ends with the end-of-directory record, without comment.
-fn check_end<R: Read + Seek>(source: &mut R) -> Result<(), ArchiveError> {
-    let mut end = [0; 22];
-    source.seek(SeekFrom::End(-22))?;
-    source.read_exact(&mut end)?;
-    let plain = end.starts_with(b"PK\x05\x06") && end.ends_with(&[0, 0]);
-    if plain { Ok(()) } else { Err(malformed("something stands after the directory")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::{Cursor, Write as _};
-    use zip::ZipWriter;
+    use zip::{CompressionMethod, ZipWriter};
     use zip::write::SimpleFileOptions;
 
     fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {

@@ -23,6 +23,8 @@ const ROOT = "dossier/";
 const MAX_ENTRIES = 1_000_000;
 const MAX_NAME_BYTES = 1024;
 const END_BYTES = 22;
+const END64_BYTES = 56;
+const LOCATOR_BYTES = 20;
 const LOCAL_BYTES = 30;
 const CENTRAL_BYTES = 46;
 const UTF8_FLAG = 0x0800;
@@ -68,13 +70,14 @@ class Fields {
 interface Directory {
   start: number;
   entries: number;
-  /** Where the records of the end begin. */
+  /** Where it ends and the records of the end begin. */
   end: number;
 }
 
 interface Entry extends Extent {
   name: string;
   rawName: Uint8Array;
+  flags: number;
   header: number;
 }
 
@@ -89,16 +92,15 @@ export class Archive {
   /** Reads the central directory and checks that entries, headers and names have the strict form. */
   static async open(source: Source): Promise<Archive> {
     const directory = await findDirectory(source);
-    if (directory.entries > MAX_ENTRIES) throw new NotADossier("it has more than 1000000 entries");
     const found = await readDirectory(source, directory);
     const entries = new Map<string, Extent>();
-    found.sort((a, b) => a.header - b.header);
-    const headers = new WindowReader(source, HEADER_WINDOW_BYTES);
+    const headers = new WindowReader(source, HEADER_WINDOW_BYTES, directory.start);
     let expected = 0;
     for (const entry of found) {
       if (entry.header !== expected) throw new NotADossier(`the entry ${JSON.stringify(entry.name)} overlaps another or leaves a gap before it`);
       await readLocalHeader(headers, entry);
       expected = entry.start + entry.length;
+      if (expected > directory.start) throw new NotADossier("it ends before an entry that its directory names");
       const inner = innerName(entry.name);
       if (entries.has(inner)) throw new NotADossier("two entries have one name");
       entries.set(inner, { start: entry.start, length: entry.length, crc: entry.crc });
@@ -134,155 +136,115 @@ class WindowReader {
   constructor(
     private readonly source: Source,
     private readonly windowBytes: number,
+    /** Nothing is read from here on. */
+    private readonly end: number,
   ) {}
 
-  get size(): number {
-    return this.source.size;
-  }
-
   async read(offset: number, length: number): Promise<Uint8Array> {
-    if (offset + length > this.source.size) throw new NotADossier("it ends early");
+    if (offset + length > this.end) throw new NotADossier("it ends before an entry that its directory names");
     if (offset < this.start || offset + length > this.start + this.window.length) {
       this.start = offset;
-      this.window = await this.source.read(offset, Math.min(Math.max(length, this.windowBytes), this.source.size - offset));
+      this.window = await this.source.read(offset, Math.min(Math.max(length, this.windowBytes), this.end - offset));
     }
     return this.window.subarray(offset - this.start, offset - this.start + length);
   }
 }
 
-/** The file ends with the end-of-directory record, without comment. */
+/** Reads the end record, which ends the file, and the records of ZIP64 before it, where there are any. */
 async function findDirectory(source: Source): Promise<Directory> {
-  if (source.size < END_BYTES) throw new NotADossier("it is no ZIP file");
-  const at = source.size - END_BYTES;
-  // The locator and record of ZIP64 stand before it, where there are any.
-  const tailStart = Math.max(0, at - 76);
-  const tail = new Fields(await source.read(tailStart, source.size - tailStart));
-  const end = at - tailStart;
-  if (!tail.is(end, 0x06054b50) || tail.u16(end + 20) !== 0) throw new NotADossier("it does not end with the end record of a ZIP file");
-  const [disk, directoryDisk, entriesHere, entries] = [tail.u16(end + 4), tail.u16(end + 6), tail.u16(end + 8), tail.u16(end + 10)];
-  const [size, start] = [tail.u32(end + 12), tail.u32(end + 16)];
-  const isZip64 = entries === 0xffff || size === NONE32 || start === NONE32;
-  if (isZip64 && end >= 20 && tail.is(end - 20, 0x07064b50)) return readZip64(source, at - 20, new Fields(tail.bytes.subarray(end - 20, end)));
-  if (disk !== 0 || directoryDisk !== 0 || entriesHere !== entries) throw new NotADossier("it is a part of a ZIP file of several parts");
-  if (entries === 0) {
-    if (start > at) throw new NotADossier("its directory lies after its end");
-    return { start: at, entries, end: at };
+  const noEnd = new NotADossier("it does not end with the end record of a ZIP file, without comment and in one part");
+  if (source.size < END_BYTES) throw noEnd;
+  const tailStart = Math.max(0, source.size - END64_BYTES - LOCATOR_BYTES - END_BYTES);
+  const tail = await source.read(tailStart, source.size - tailStart);
+  const at = tail.length - END_BYTES;
+  const end = new Fields(tail.subarray(at));
+  if (!end.is(0, 0x06054b50) || end.u32(4) !== 0 || end.u16(8) !== end.u16(10) || end.u16(20) !== 0) throw noEnd;
+  const short = [end.u16(10), end.u32(12), end.u32(16)];
+  const most = [0xffff, NONE32, NONE32];
+  let [entries, bytes, start] = short as [number, number, number];
+  let records = tailStart + at;
+  if (at >= LOCATOR_BYTES && new Fields(tail.subarray(at - LOCATOR_BYTES)).is(0, 0x07064b50)) {
+    const noEnd64 = new NotADossier("its end record of ZIP64 does not say the same as its end record, of one part");
+    if (at < END64_BYTES + LOCATOR_BYTES) throw noEnd64;
+    const locator = new Fields(tail.subarray(at - LOCATOR_BYTES, at));
+    const record = new Fields(tail.subarray(0, END64_BYTES));
+    records = tailStart;
+    const isPlaced = locator.u32(4) === 0 && locator.u64(8) === records && locator.u32(16) === 1 && record.is(0, 0x06064b50);
+    [entries, bytes, start] = [record.u64(32), record.u64(40), record.u64(48)];
+    const isSame = [entries, bytes, start].every((full, place) => short[place] === full || short[place] === most[place]);
+    if (!isPlaced || !isSame || record.u64(4) !== 44 || record.u32(16) !== 0 || record.u32(20) !== 0 || record.u64(24) !== entries) throw noEnd64;
   }
-  if (start >= at) throw new NotADossier("its directory lies after its end");
-  // Some tools find the directory by its size; they must find the same.
-  const bySize = at - size;
-  if (bySize > start && new Fields(await source.read(bySize, 4)).is(0, CENTRAL_SIGNATURE)) throw new NotADossier("it has two directories");
-  return { start, entries, end: at };
+  if (entries > MAX_ENTRIES) throw new NotADossier(`it has more than ${MAX_ENTRIES} entries`);
+  if (start + bytes !== records) throw new NotADossier("its directory does not lie where its end says");
+  return { start, entries, end: records };
 }
 
-async function readZip64(source: Source, locatorAt: number, locator: Fields): Promise<Directory> {
-  const recordAt = locator.u64(8);
-  if (recordAt + 56 > locatorAt || locator.u32(16) > 1 || locator.u32(4) !== 0) throw new NotADossier("its ZIP64 locator is not one");
-  const record = new Fields(await source.read(recordAt, 56));
-  const [entriesHere, entries, start] = [record.u64(24), record.u64(32), record.u64(48)];
-  if (!record.is(0, 0x06064b50) || record.u64(4) + 12 !== locatorAt - recordAt) throw new NotADossier("its ZIP64 end record is not one");
-  if (record.u32(16) !== 0 || record.u32(20) !== 0 || entriesHere !== entries) throw new NotADossier("it is a part of a ZIP file of several parts");
-  if (start + entries * CENTRAL_BYTES > recordAt) throw new NotADossier("its directory lies after its end");
-  return { start, entries, end: recordAt };
-}
-
+/** Reads the directory's entries, which follow each other and fill it. */
 async function readDirectory(source: Source, directory: Directory): Promise<Entry[]> {
-  const reader = new WindowReader(source, DIRECTORY_WINDOW_BYTES);
+  const reader = new WindowReader(source, DIRECTORY_WINDOW_BYTES, directory.end);
   const found: Entry[] = [];
   let at = directory.start;
   for (let number = 0; number < directory.entries; number++) {
-    const head = new Fields(await reader.read(at, CENTRAL_BYTES));
+    const head = new Fields((await reader.read(at, CENTRAL_BYTES)).slice());
     if (!head.is(0, CENTRAL_SIGNATURE)) throw new NotADossier("its directory is not one");
-    const [name, extra, comment] = [head.u16(28), head.u16(30), head.u16(32)];
-    const fields = await reader.read(at + CENTRAL_BYTES, name + extra + comment);
-    found.push(readCentral(new Fields(head.bytes), fields.slice(0, name), fields.slice(name, name + extra)));
-    at += CENTRAL_BYTES + name + extra + comment;
-    if (at > source.size) throw new NotADossier("it ends early");
+    const [name, extra] = [head.u16(28), head.u16(30)];
+    const fields = await reader.read(at + CENTRAL_BYTES, name + extra);
+    found.push(readCentral(head, fields.slice(0, name), fields.slice(name)));
+    at += CENTRAL_BYTES + name + extra;
   }
+  if (at !== directory.end) throw new NotADossier("its directory holds more than its end says");
   return found;
 }
 
 function readCentral(head: Fields, rawName: Uint8Array, extra: Uint8Array): Entry {
   const name = utf8(rawName);
   if (name === null) throw new NotADossier("the name of an entry is not UTF-8");
-  const shown = JSON.stringify(name);
-  const sizes = readExtra(extra, { stored: head.u32(20), plain: head.u32(24), header: head.u32(42) }, rawName);
-  if (head.u16(10) !== 0 || (head.u16(8) & 1) !== 0 || sizes.plain !== sizes.stored) throw new NotADossier(`the entry ${shown} is compressed or encrypted`);
-  const attributes = head.u32(38);
-  const isUnix = head.u16(4) >> 8 === 3;
-  if (head.u16(34) !== 0) throw new NotADossier(`the entry ${shown} is said to lie on another disk`);
-  const isLink = isUnix && attributes !== 0 && ((attributes >>> 16) & 0xa000) === 0xa000;
-  if (isLink || name.endsWith("/") || name.endsWith("\\")) throw new NotADossier(`the entry ${shown} is a link or a folder`);
-  if (!name.startsWith(ROOT) || !isSafe(innerName(name))) throw new NotADossier(`the entry ${shown} lies outside ${ROOT}`);
-  return { name, rawName, header: sizes.header, start: Number.NaN, length: sizes.plain, crc: head.u32(16) };
+  const wrong = (problem: string): NotADossier => new NotADossier(`the entry ${JSON.stringify(name)} ${problem}`);
+  const short = [head.u32(24), head.u32(20), head.u32(42)];
+  const full = zip64(extra, short);
+  if (full === null) throw wrong("has an extra field that it does not need");
+  const [length, stored, header] = full as [number, number, number];
+  const flags = head.u16(8);
+  if (head.u16(10) !== 0 || (flags & ~UTF8_FLAG) !== 0 || length !== stored || short[0] !== short[1]) throw wrong("is compressed, encrypted or of unknown length");
+  if (flags === 0 && rawName.some((byte) => byte > 0x7f)) throw wrong("does not say that its name is UTF-8");
+  if (!isFile(head.u32(38))) throw wrong("is a link or a folder");
+  if (head.u16(32) !== 0 || head.u16(34) !== 0) throw wrong("has a comment, or is said to lie on another disk");
+  if (!name.startsWith(ROOT) || !isSafe(innerName(name))) throw wrong(`lies outside ${ROOT}`);
+  return { name, rawName, flags, header, start: Number.NaN, length, crc: head.u32(16) };
 }
 
-interface Sizes {
-  stored: number;
-  plain: number;
-  header: number;
+/** Whether external attributes are those of a file: of Unix a regular one or none said, of DOS no folder. */
+function isFile(attributes: number): boolean {
+  return [0, 8].includes(attributes >>> 28) && (attributes & 0x10) === 0;
 }
 
-/** Reads the extra fields of a directory entry: the numbers of ZIP64, and a second name, which is refused if it is another. */
-function readExtra(extra: Uint8Array, sizes: Sizes, rawName: Uint8Array): Sizes {
+/** The numbers of a header, those that do not fit into it from its extra field; null if that holds anything else, too few or too many. */
+function zip64(extra: Uint8Array, short: number[]): number[] | null {
   const fields = new Fields(extra);
-  const truncated = new NotADossier("an extra field is cut off");
-  const known = [0x0001, 0x000a, 0x5455, 0x6375, 0x7075, 0x9901, 0xa11e, 0xd935];
-  let found = sizes;
-  for (let at = 0; at + 2 <= extra.length; ) {
-    const kind = fields.u16(at);
-    if (at + 4 > extra.length) {
-      if (known.includes(kind)) throw truncated;
-      break;
-    }
-    const length = fields.u16(at + 2);
-    const value = extra.subarray(at + 4, at + 4 + length);
-    if (kind === 0x0001) found = readZip64Sizes(new Fields(value), length, sizes);
-    else if (value.length < length) throw truncated;
-    else checkKnown(kind, value, rawName);
-    at += 4 + length;
-  }
-  return found;
-}
-
-function readZip64Sizes(value: Fields, length: number, sizes: Sizes): Sizes {
-  let at = 0;
-  const next = (given: number): number => {
-    if (given !== NONE32) return given;
+  const wanted = short.filter((number) => number === NONE32).length * 8;
+  const isNeeded = wanted === 0 ? extra.length === 0 : extra.length === 4 + wanted && fields.u16(0) === 1 && fields.u16(2) === wanted;
+  if (!isNeeded) return null;
+  let at = 4;
+  return short.map((number) => {
+    if (number !== NONE32) return number;
     at += 8;
-    if (at > length || at > value.bytes.length) throw new NotADossier("an extra field is cut off");
-    return value.u64(at - 8);
-  };
-  return { plain: next(sizes.plain), stored: next(sizes.stored), header: next(sizes.header) };
-}
-
-function checkKnown(kind: number, value: Uint8Array, rawName: Uint8Array): void {
-  const short = (least: number): void => {
-    if (value.length < least) throw new NotADossier("an extra field is too short");
-  };
-  if (kind === 0x5455) short(1);
-  if (kind === 0xa11e || kind === 0xd935) short(2);
-  if (kind === 0x6375 || kind === 0x7075) short(5);
-  if (kind !== 0x7075) return;
-  const name = value.subarray(5);
-  if (new Fields(value).u32(1) === crc32(rawName) && utf8(name) !== null && !equal(name, rawName)) {
-    throw new NotADossier("an entry has two names");
-  }
+    return fields.u64(at - 8);
+  });
 }
 
 /** Each local header says of its entry what the directory says; sets where the entry's bytes begin. */
 async function readLocalHeader(headers: WindowReader, entry: Entry): Promise<void> {
   const shown = JSON.stringify(entry.name);
   const head = new Fields((await headers.read(entry.header, LOCAL_BYTES)).slice());
-  const nameBytes = head.is(0, 0x04034b50) ? head.u16(26) : 0;
-  const name = await headers.read(entry.header + LOCAL_BYTES, nameBytes);
-  if (!head.is(0, 0x04034b50) || !equal(name, entry.rawName)) throw new NotADossier(`the entry ${shown} has another name in its own header`);
-  const isSize = (size: number): boolean => size === entry.length || size === NONE32;
-  if ((head.u16(6) & ~UTF8_FLAG) !== 0 || head.u16(8) !== 0 || head.u32(14) !== entry.crc || !isSize(head.u32(18)) || !isSize(head.u32(22))) {
+  const [nameBytes, extraBytes] = head.is(0, 0x04034b50) ? [head.u16(26), head.u16(28)] : [0, 0];
+  const rest = await headers.read(entry.header + LOCAL_BYTES, nameBytes + extraBytes);
+  if (nameBytes === 0 || !equal(rest.subarray(0, nameBytes), entry.rawName)) throw new NotADossier(`the entry ${shown} has another name in its own header`);
+  const short = [head.u32(22), head.u32(18)];
+  const isSize = short[0] === short[1] && zip64(rest.subarray(nameBytes), short)?.every((number) => number === entry.length);
+  if (head.u16(6) !== entry.flags || head.u16(8) !== 0 || head.u32(14) !== entry.crc || !isSize) {
     throw new NotADossier(`the entry ${shown} has another method, CRC-32 or size in its own header`);
   }
-  entry.start = entry.header + LOCAL_BYTES + nameBytes + head.u16(28);
-  if (entry.start + entry.length > headers.size) throw new NotADossier("it ends early");
+  entry.start = entry.header + LOCAL_BYTES + nameBytes + extraBytes;
 }
 
 function innerName(name: string): string {

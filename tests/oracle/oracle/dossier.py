@@ -36,19 +36,23 @@ class Zip:
         position = offset
         for _ in range(count):
             need(data[position : position + 4] == b"PK\1\2" and position + 46 <= at, "not an entry of the central directory")
-            (_, _, flags, method, _, _, crc, packed, unpacked, name_len, extra_len, comment_len, _, _, external, local) = struct.unpack(
+            (_, _, flags, method, _, _, crc, packed, unpacked, name_len, extra_len, comment_len, disk_number, _, external, local) = struct.unpack(
                 "<HHHHHHIIIHHHHHII", data[position + 4 : position + 46])
             name = data[position + 46 : position + 46 + name_len]
             extra = data[position + 46 + name_len : position + 46 + name_len + extra_len]
-            position += 46 + name_len + extra_len + comment_len
+            position += 46 + name_len + extra_len
+            need(comment_len == disk_number == 0, "a comment, or another disk")
+            need(packed == unpacked, "two sizes")
             unpacked, packed, local = zip64(extra, unpacked, packed, local)
             need(method == 0 and packed == unpacked and flags & ~0x0800 == 0, "compressed, encrypted or of unknown length")
-            need(external >> 28 & 15 in (0, 8), "not a file")
+            need(flags or name.isascii(), "a name of which is not said that it is UTF-8")
+            need(external >> 28 & 15 in (0, 8) and external & 16 == 0, "not a file")
             need(local == end and data[local : local + 4] == b"PK\3\4", "a gap or overlap")
             fields = struct.unpack("<HHHHHIIIHH", data[local + 4 : local + 30])
             start = local + 30 + fields[8] + fields[9]
             need((fields[1], fields[2], fields[5]) == (flags, 0, crc), "another local header")
-            need(fields[6] in (packed, 0xFFFFFFFF) and fields[7] in (unpacked, 0xFFFFFFFF), "another local size")
+            own = zip64(data[local + 30 + fields[8] : start], fields[7], fields[6])
+            need(fields[6] == fields[7] and own == [unpacked, packed], "another local size")
             need(data[local + 30 : local + 30 + fields[8]] == name, "another local name")
             end = start + packed
             need(end <= offset, "an entry runs into the directory")
@@ -68,19 +72,13 @@ class Zip:
 
 
 def zip64(extra, *fields):
-    """The sizes and place of an entry; those that do not fit stand in its extra field."""
+    """The sizes and place of an entry; those that do not fit stand in its extra field, which holds nothing else."""
     values = []
-    while len(extra) >= 4:
-        kind, length = struct.unpack("<HH", extra[:4])
-        need(len(extra) >= 4 + length, "an extra field cut short")
-        if kind == 1:
-            values = [int.from_bytes(extra[4 + at : 12 + at], "little") for at in range(0, length - 7, 8)]
-        extra = extra[4 + length :]
-    out = []
-    for field in fields:
-        need(field != 0xFFFFFFFF or values, "a size that is nowhere")
-        out.append(values.pop(0) if field == 0xFFFFFFFF else field)
-    return out
+    if extra:
+        need(len(extra) >= 12 and struct.unpack("<HH", extra[:4]) == (1, len(extra) - 4) and len(extra) % 8 == 4, "an extra field of another kind")
+        values = [int.from_bytes(extra[at : at + 8], "little") for at in range(4, len(extra), 8)]
+    need(len(values) == fields.count(0xFFFFFFFF), "an extra field with other numbers than are wanted")
+    return [values.pop(0) if field == 0xFFFFFFFF else field for field in fields]
 
 
 def bag(entries):

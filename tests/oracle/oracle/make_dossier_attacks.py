@@ -325,6 +325,33 @@ case("archive-cut-short", "FAILED", "DOS-01")(rezipped(lambda data: data[:-30]))
 case("archive-within-an-archive-after-it", "FAILED", "DOS-01")(rezipped(lambda data: data + data))
 
 
+def unsaid(self, entries):
+    """Neither the directory nor the header says that the name is UTF-8: other tools would show it in code page 437."""
+    data = bytearray(zipped(rooted(entries)))
+    at_ = struct.unpack_from("<I", data, len(data) - 6)[0]
+    while data[at_ : at_ + 4] == b"PK\1\2":
+        if struct.unpack_from("<H", data, at_ + 8)[0]:
+            struct.pack_into("<H", data, at_ + 8, 0)
+            struct.pack_into("<H", data, struct.unpack_from("<I", data, at_ + 42)[0] + 6, 0)
+        at_ += 46 + sum(struct.unpack_from("<HHH", data, at_ + 28))
+    return bytes(data)
+
+
+case("archive-name-in-utf-8-that-does-not-say-so", "FAILED", "DOS-01")(changed(files=[("Mărturie/Ș.txt", b"x")], zip=unsaid))
+
+
+def out_of_order(self, entries):
+    """The directory lists the first two entries the other way round."""
+    data = zipped(rooted(entries))
+    start = struct.unpack_from("<I", data, len(data) - 6)[0]
+    one = data.index(b"PK\1\2", start + 4)
+    two = data.index(b"PK\1\2", one + 4)
+    return data[:start] + data[one:two] + data[start:one] + data[two:]
+
+
+case("archive-directory-in-another-order", "FAILED", "DOS-01")(changed(zip=out_of_order))
+
+
 def zip64(count=None, offset=None, size=None, at_=None, directory_size=None):
     """The same archive with the records of ZIP64 before its end, which the end's own fields point to; a value given is a lie."""
 
@@ -369,6 +396,63 @@ def entry64(value):
     return changed(zip=step)
 
 
+def extended(extra, to=1, where="both"):
+    """One entry (the second, if nothing is said) has an extra field, in its own header, in the directory or in both."""
+
+    def step(self, entries):
+        data = zipped(rooted(entries))
+        listed = data.index(b"PK\1\2")
+        for _ in range(to):
+            listed = data.index(b"PK\1\2", listed + 1)
+        name_len, local = struct.unpack_from("<H", data, listed + 28)[0], struct.unpack_from("<I", data, listed + 42)[0]
+        if where != "header":
+            cut = listed + 46 + name_len
+            data = data[: listed + 30] + struct.pack("<H", len(extra)) + data[listed + 32 : cut] + extra + data[cut:]
+            data = end(size=struct.unpack_from("<I", data, len(data) - 10)[0] + len(extra))(data)
+        if where != "directory":
+            cut = local + 30 + name_len
+            data = data[: local + 28] + struct.pack("<H", len(extra)) + data[local + 30 : cut] + extra + data[cut:]
+            data = moved(data, local, len(extra))
+        return data
+
+    return changed(zip=step)
+
+
+def moved(data, after, by):
+    """The places of entries, and of the directory, that lie behind what became longer."""
+    data = bytearray(data)
+    start = struct.unpack_from("<I", data, len(data) - 6)[0] + by
+    struct.pack_into("<I", data, len(data) - 6, start)
+    at_ = start
+    while data[at_ : at_ + 4] == b"PK\1\2":
+        local = struct.unpack_from("<I", data, at_ + 42)[0]
+        struct.pack_into("<I", data, at_ + 42, local + (by if local > after else 0))
+        at_ += 46 + sum(struct.unpack_from("<HHH", data, at_ + 28))
+    return bytes(data)
+
+
+SECOND_NAME = b"dossier/custody/another"
+for title, extra, where in (
+    ("of-unix-times", struct.pack("<HHBI", 0x5455, 5, 1, 1_795_467_845), "both"),
+    ("of-a-second-name", struct.pack("<HHBI", 0x7075, 5 + len(SECOND_NAME), 1, 0) + SECOND_NAME, "directory"),
+    ("of-zip64-that-nothing-needs", struct.pack("<HHQ", 1, 8, 3), "directory"),
+    ("cut-short", b"\1\0\x10", "directory"),
+    ("in-its-own-header-alone", struct.pack("<HHQQ", 1, 16, 3, 3), "header"),
+):
+    case(f"archive-entry-with-an-extra-field-{title}", "FAILED", "DOS-01")(extended(extra, where=where))
+
+
+def commented(data):
+    """The last entry of the directory has a comment."""
+    at_ = data.rindex(b"PK\1\2")
+    data = data[: at_ + 32] + struct.pack("<H", 3) + data[at_ + 34 : -22] + b"who" + data[-22:]
+    return end(size=struct.unpack_from("<I", data, len(data) - 10)[0] + 3)(data)
+
+
+case("archive-entry-with-a-comment", "FAILED", "DOS-01")(rezipped(commented))
+case("archive-end-with-another-size-of-the-directory", "FAILED", "DOS-01")(rezipped(lambda data: end(size=struct.unpack_from("<I", data, len(data) - 10)[0] - 1)(data)))
+case("archive-entry-of-another-disk", "FAILED", "DOS-01")(rezipped(directory({"disk": 1}, 1)))
+case("archive-with-a-folder-of-dos", "FAILED", "DOS-01")(rezipped(directory({"external": 0x10}, 1)))
 case("archive-zip64-entry", "PASSED")(entry64(None))
 case("archive-zip64-entry-whose-size-lies", "FAILED", "DOS-01")(entry64(1 << 50))
 case("archive-zip64-entry-of-no-bytes", "FAILED", "DOS-01")(entry64(0))
