@@ -3,6 +3,7 @@
 import http.client
 import json
 import random
+import re
 import shutil
 import socket
 import statistics
@@ -71,7 +72,7 @@ def times(custodia, folder, every, appends, silent):
             lift = ["--lift"] if number % 2 else []
             said = vault.run(["exhibit", "hold", "Bench", exhibit, *lift, "--reason", "Measuring", "--json"], "joost")
             begun = time.monotonic()
-            index = json.loads(said.strip().split("\n")[-1])["index"]
+            index = int(re.search(r'"record":\s*(\d+)', said)[1])
             link = http.client.HTTPConnection(vault.address)
             while True:
                 link.request("GET", f"/v1/log/kept?at_least={index + 1}&with=cosignature")

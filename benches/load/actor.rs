@@ -1,6 +1,6 @@
 //! A device that founds a case, collects an exhibit and then opens it again and again, with no state of its own between.
 
-use custodia_api::messages::{Acknowledged, Act, Collect, CreateCase, Released};
+use custodia_api::messages::{Acknowledged, Act, Collect, CreateCase, Released, UploadKeyPackages};
 use custodia_client::Clock;
 use custodia_client::hpke::SealingKeyPair;
 use custodia_client::http::{Http, RequestKey};
@@ -20,7 +20,7 @@ use custodia_core::ids::{CaseId, DeviceId, ExhibitId, IntentId};
 use custodia_core::log::{LogKey, RootHash};
 use custodia_core::secret::Secret32;
 use custodia_core::time::LogTime;
-use custodia_mls::{CaseGroup, Device, DeviceSigner, MlsState};
+use custodia_mls::{BuiltKeyPackage, CaseGroup, Device, DeviceSigner, KeyPackageUse, MlsState};
 use custodia_tests::world::{Must as _, OFFICES, World, clock};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
@@ -84,8 +84,21 @@ impl Actor {
         self.key.verifying_key()
     }
 
-    fn id(&self) -> Sha256Digest {
+    /// Its certificate's id.
+    pub fn id(&self) -> Sha256Digest {
         Sha256Digest::of(&[&self.certificate])
+    }
+
+    fn device(&self) -> Device {
+        Device { certificate: self.certificate.clone(), signer: DeviceSigner::new(self.key.clone()) }
+    }
+
+    /// Acts on an exhibit of somebody else's case from now on; whoever holds the case adds it after this, by the key package that it leaves.
+    pub async fn become_colleague(&mut self, case: CaseId, exhibit: ExhibitId, collection: Sha256Digest) {
+        let package = BuiltKeyPackage::build(&MlsState::new(), &self.device(), KeyPackageUse::LastResort, self.clock.seconds()).must();
+        let upload = UploadKeyPackages { one_time: Vec::new(), last_resort: Some(Base64(package.bytes)) };
+        let _: serde_json::Value = self.http.post("/v1/key-packages", &upload).await.must();
+        (self.case, self.exhibit, self.collection) = (case, exhibit, collection);
     }
 
     fn intent(&mut self, body: Body) -> Intent {
@@ -129,8 +142,7 @@ impl Actor {
     /// Founds a case and collects an exhibit of two objects.
     pub async fn prepare(&mut self) {
         let group = GroupId::first(self.case);
-        let device = Device { certificate: self.certificate.clone(), signer: DeviceSigner::new(self.key.clone()) };
-        let founded = CaseGroup::found(&MlsState::new(), &device, group, self.clock.seconds()).must();
+        let founded = CaseGroup::found(&MlsState::new(), &self.device(), group, self.clock.seconds()).must();
         let ring_row = vec![9; 104];
         let body = CaseCreate {
             group_id: Hex(group.to_bytes().to_vec()),

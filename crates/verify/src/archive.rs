@@ -126,8 +126,8 @@ impl<R: Read + Seek> Archive<R> {
 mod tests {
     use super::*;
     use std::io::{Cursor, Write as _};
-    use zip::{CompressionMethod, ZipWriter};
     use zip::write::SimpleFileOptions;
+    use zip::{CompressionMethod, ZipWriter};
 
     fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
