@@ -67,6 +67,10 @@ impl<R: Read + Seek> Archive<R> {
                 return Err(malformed(format!("two entries have the name {:?}", entry.name)));
             }
         }
+        let is_folder = |name: &String| name.match_indices('/').any(|(at, _)| entries.contains_key(&name[..at]));
+        if let Some(name) = entries.keys().find(|name| is_folder(name)) {
+            return Err(malformed(format!("the entry {name:?} lies in a folder that is an entry")));
+        }
         if expected != directory.start {
             return Err(malformed("bytes that belong to no entry stand before the directory"));
         }

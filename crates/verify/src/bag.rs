@@ -12,9 +12,13 @@ use custodia_core::exhibit::file_digest::{FileDigests, PiecesDigester, WholeDige
 use custodia_core::finding::Finding;
 
 use crate::archive::{Archive, ArchiveError};
+use crate::text_lines;
 
 /// The largest list or record file that is read into memory, in bytes.
 pub const MAX_TEXT_BYTES: u64 = 1 << 30;
+
+/// How many faults of one list are told; who reads on after that learns nothing more.
+pub const MOST_FAULTS: usize = 1000;
 
 /// Pieces that wait for the other thread.
 const PIECES_AHEAD: usize = 4;
@@ -104,8 +108,15 @@ fn compare<R: Read + Seek>(
         findings.push(Finding::failed("DOS-02", list, "the list is missing"));
         return Ok(());
     };
+    let Some(lines) = text_lines(&text) else {
+        findings.push(Finding::failed("DOS-02", list, "the list is not UTF-8, or its last line does not end"));
+        return Ok(());
+    };
     let mut listed = BTreeSet::new();
-    for line in String::from_utf8_lossy(&text).lines() {
+    for line in lines {
+        if findings.len() >= MOST_FAULTS {
+            return Ok(());
+        }
         let Some((digest, name)) = line.split_once("  ").and_then(|(digest, name)| Some((digest.parse::<Sha256Digest>().ok()?, name)))
         else {
             findings.push(Finding::failed("DOS-02", list, format!("a line is not a digest, two spaces and a name: {line:?}")));
@@ -122,7 +133,7 @@ fn compare<R: Read + Seek>(
             Some(_) => {}
         }
     }
-    for name in digests.keys().filter(|name| covers(name) && !listed.contains(*name)) {
+    for name in digests.keys().filter(|name| covers(name) && !listed.contains(*name)).take(MOST_FAULTS) {
         findings.push(Finding::failed("DOS-02", name, format!("it is not listed in {list}")));
     }
     Ok(())

@@ -20,7 +20,7 @@ use custodia_core::secret::Secret32;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::bag::MAX_TEXT_BYTES;
-use crate::{Trusted, parse_proof, read_views};
+use crate::{Trusted, parse_proof, read_views, text_lines};
 
 /// One act of an exhibit's chain with the reason that the dossier opens.
 #[derive(Debug)]
@@ -70,10 +70,9 @@ pub(crate) fn check<R: Read + Seek>(archive: &mut Archive<R>, context: &Context<
     let mut findings = Vec::new();
     let views = read_views(archive, &paths::chain(context.id), "CHN-01", &mut findings)?;
     let proofs = archive.read(&paths::chain_proofs(context.id), MAX_TEXT_BYTES)?.unwrap_or_default();
-    let proofs = String::from_utf8_lossy(&proofs)
-        .lines()
-        .map(|line| parse_proof(line.split(' ').filter(|word| !word.is_empty())))
-        .collect::<Option<Vec<_>>>();
+    let hashes = |line: &str| parse_proof(line.split(' ').filter(|_| !line.is_empty()));
+    // One more than there are records is too many, however many more there are.
+    let proofs = text_lines(&proofs).and_then(|lines| lines.take(views.len() + 1).map(hashes).collect::<Option<Vec<_>>>());
     let input = ChainInput {
         exhibit: context.id,
         case: context.index.case,
@@ -156,7 +155,7 @@ fn check_files<R: Read + Seek>(
         }
     };
     let folder = paths::file(context.id, "");
-    let there: BTreeSet<&str> = context.digests.keys().filter_map(|name| name.strip_prefix(&folder)).collect();
+    let there: BTreeSet<&str> = context.digests.range(folder.clone()..).map_while(|(name, _)| name.strip_prefix(&folder)).collect();
     if names.iter().map(String::as_str).collect::<BTreeSet<_>>() != there || names.len() != there.len() {
         findings.push(Finding::failed("EXH-02", "files.json", "it does not name each file that is there once, and no other"));
     }

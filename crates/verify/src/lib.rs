@@ -27,9 +27,14 @@ use custodia_core::log::{InclusionProof, NodeHash, SignedCheckpoint, VerifiedChe
 use custodia_core::strict_json;
 
 use archive::{Archive, ArchiveError};
-use bag::{Bag, MAX_TEXT_BYTES};
+use bag::{Bag, MAX_TEXT_BYTES, MOST_FAULTS};
 pub use exhibit::{ExhibitReport, ReportedAct};
 pub use trust::Trust;
+
+/// The largest `dossier.json`, in bytes.
+const MAX_INDEX_BYTES: u64 = 16 << 20;
+/// The longest proof of one leaf: 63 lines of 64 digits.
+const MAX_PROOF_BYTES: u64 = 63 * 65;
 
 /// What a verification found.
 #[derive(Debug)]
@@ -64,20 +69,13 @@ pub const ORDER: [&str; 20] = [
 /// # Errors
 /// [`ArchiveError`] if the file cannot be read at all; everything else is a finding.
 pub fn verify<R: Read + Seek>(dossier: R, trust: &Trust) -> Result<Report, ArchiveError> {
-    let mut report = Report {
-        verdict: Verdict::Failed,
-        index: None,
-        tree_size: None,
-        cosigners: vec![],
-        registry: None,
-        exhibits: vec![],
-        stamps: vec![],
-        findings: vec![],
-        first: None,
-    };
+    let mut report = Report::empty();
     match check(dossier, trust, &mut report) {
         Ok(()) => {}
-        Err(ArchiveError::Malformed(text)) => report.findings.push(Finding::failed("DOS-01", "archive", text)),
+        // Nothing that was found in a file of another form is said of it.
+        Err(ArchiveError::Malformed(text)) => {
+            report = Report { findings: vec![Finding::failed("DOS-01", "archive", text)], ..Report::empty() }
+        }
         Err(error) => return Err(error),
     }
     let is_demanded = |finding: &Finding| is_demanded(finding, trust);
@@ -136,20 +134,27 @@ fn first(report: &Report, is_demanded: impl Fn(&Finding) -> bool) -> Option<Find
     obstacles.min_by_key(place).cloned()
 }
 
-/// The one member that tells a newer format.
-#[derive(serde::Deserialize)]
-struct Version {
-    version: u32,
+/// The one member that tells a newer format, of an object that is JSON as a whole.
+fn claimed_version(bytes: &[u8]) -> Option<u32> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let whole: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    // The struct, since it refuses a member that stands twice.
+    whole.is_object().then(|| serde_json::from_slice::<Version>(bytes).ok())?.map(|claimed| claimed.version)
 }
 
 fn read_index<R: Read + Seek>(archive: &mut Archive<R>, trust: &Trust, findings: &mut Vec<Finding>) -> Result<Option<Index>, ArchiveError> {
-    let Some(bytes) = archive.read(paths::INDEX, MAX_TEXT_BYTES)? else {
+    if archive.size(paths::INDEX).is_some_and(|size| size > MAX_INDEX_BYTES) {
+        findings.push(Finding::failed("DOS-03", paths::INDEX, format!("it is larger than {MAX_INDEX_BYTES} bytes")));
+        return Ok(None);
+    }
+    let Some(bytes) = archive.read(paths::INDEX, MAX_INDEX_BYTES)? else {
         findings.push(Finding::failed("DOS-03", paths::INDEX, "it is missing"));
         return Ok(None);
     };
-    if let Ok(Version { version }) = serde_json::from_slice(&bytes)
-        && version > VERSION
-    {
+    if let Some(version) = claimed_version(&bytes).filter(|version| *version > VERSION) {
         let text =
             format!("the dossier is of version {version}, made by a newer program; this one reads version {VERSION}: get a newer verifier");
         findings.push(Finding::not_checked("DOS-03", paths::INDEX, text));
@@ -189,9 +194,10 @@ fn read_index<R: Read + Seek>(archive: &mut Archive<R>, trust: &Trust, findings:
 fn names_its_payload<R: Read + Seek>(archive: &Archive<R>, index: &Index) -> bool {
     let mut known = BTreeSet::from([paths::INDEX.to_owned()]);
     let once = index.exhibits.iter().all(|&id| known.insert(paths::manifest(id)));
-    known.extend(index.exhibits.iter().flat_map(|&id| [paths::file_names(id), paths::reasons(id)]));
-    let folders: Vec<String> = index.exhibits.iter().map(|&id| paths::file(id, "")).collect();
-    let belongs = |name: &str| known.contains(name) || folders.iter().any(|folder| name.starts_with(folder.as_str()));
+    known.extend(index.exhibits.iter().flat_map(|&id| [paths::file_names(id), paths::reasons(id), paths::file(id, "")]));
+    // The folder of an exhibit's files, its last slash too.
+    let folder = |name: &str| name.match_indices('/').nth(3).map(|(at, _)| name[..=at].to_owned());
+    let belongs = |name: &str| known.contains(name) || folder(name).is_some_and(|folder| known.contains(&folder));
     once && archive.names().filter(|name| name.starts_with("data/")).all(belongs)
 }
 
@@ -270,8 +276,13 @@ fn check_registry<R: Read + Seek>(
     findings: &mut Vec<Finding>,
 ) -> Result<RegistryAt, ArchiveError> {
     let views = read_views(archive, paths::REGISTRY, "TRU-01", findings)?;
-    let proofs = archive.read(paths::REGISTRY_PROOF, MAX_TEXT_BYTES)?.unwrap_or_default();
-    let proof = parse_proof(String::from_utf8_lossy(&proofs).split_whitespace());
+    let is_large = archive.size(paths::REGISTRY_PROOF).is_some_and(|size| size > MAX_PROOF_BYTES);
+    let bytes = if is_large { None } else { archive.read(paths::REGISTRY_PROOF, MAX_PROOF_BYTES)? };
+    // An empty line is a proof of no hashes.
+    let proof = bytes.as_deref().and_then(|bytes| parse_proof(text_lines(if bytes == b"\n" { b"" } else { bytes })?));
+    if proof.is_none() {
+        findings.push(Finding::failed("TRU-01", paths::REGISTRY_PROOF, "it is missing, or not one hash a line"));
+    }
     let proof = proof.unwrap_or_else(|| InclusionProof::from_hashes(vec![]).expect("no hashes are few enough"));
     let (registry, found) = registry::replay(&views, &proof, checkpoint, trust.pin);
     findings.extend(found);
@@ -306,11 +317,22 @@ fn read_views<R: Read + Seek>(
         findings.push(Finding::failed(check, name, "it is missing"));
         return Ok(vec![]);
     };
+    let Some(lines) = text_lines(&bytes) else {
+        findings.push(Finding::failed(check, name, "it is not UTF-8, or its last line does not end"));
+        return Ok(vec![]);
+    };
     let mut views = Vec::new();
-    for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
-        match serde_json::from_slice(line) {
+    let mut faults = 0;
+    for (number, line) in (1..).zip(lines) {
+        match serde_json::from_str(line) {
             Ok(view) => views.push(view),
-            Err(error) => findings.push(Finding::failed(check, format!("{name} line {}", number + 1), error.to_string())),
+            Err(error) => {
+                findings.push(Finding::failed(check, format!("{name} line {number}"), error.to_string()));
+                faults += 1;
+                if faults == MOST_FAULTS {
+                    break;
+                }
+            }
         }
     }
     Ok(views)
@@ -321,7 +343,27 @@ fn parse_proof<'a>(words: impl Iterator<Item = &'a str>) -> Option<InclusionProo
     InclusionProof::from_hashes(hashes.collect::<Option<_>>()?).ok()
 }
 
+/// The lines of a text file, each ended by a line feed; none if it is not UTF-8 or its last line does not end.
+pub(crate) fn text_lines(bytes: &[u8]) -> Option<impl Iterator<Item = &str>> {
+    let text = core::str::from_utf8(bytes).ok()?;
+    (text.is_empty() || text.ends_with('\n')).then(|| text.split_terminator('\n'))
+}
+
 impl Report {
+    const fn empty() -> Self {
+        Self {
+            verdict: Verdict::Failed,
+            index: None,
+            tree_size: None,
+            cosigners: vec![],
+            registry: None,
+            exhibits: vec![],
+            stamps: vec![],
+            findings: vec![],
+            first: None,
+        }
+    }
+
     /// Findings of integrity (DOS, CHN, EXH), apart from those of trust (LOG, TRU).
     pub fn integrity(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| !is_trust(finding))

@@ -1,15 +1,17 @@
 // The bag (RFC 8493): its declaration, and every payload and tag file listed once with its SHA-256. Check DOS-02.
 
-import { byBytes, isDigest, lines, utf8Lossy } from "./bytes.js";
+import { byBytes, equal, isDigest, textLines, toUtf8 } from "./bytes.js";
 import type { Digests } from "./digests.js";
-import { MAX_TEXT_BYTES, PATHS } from "./dossier.js";
+import { MAX_TEXT_BYTES, MOST_FAULTS, PATHS } from "./dossier.js";
 import { count, type Findings } from "./findings.js";
 import type { Archive } from "./zip.js";
 
+const DECLARATION = toUtf8("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n");
+
 /** Compares the bag's declaration and lists with what is there. */
 export async function checkBag(archive: Archive, digests: Map<string, Digests>, findings: Findings): Promise<void> {
-  const declaration = utf8Lossy((await archive.read(PATHS.bagit, MAX_TEXT_BYTES)) ?? new Uint8Array());
-  if (declaration !== "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n") {
+  const declaration = await archive.read(PATHS.bagit, MAX_TEXT_BYTES);
+  if (!declaration || !equal(declaration, DECLARATION)) {
     findings.failed("DOS-02", PATHS.bagit, "it does not declare a bag of version 1.0 in UTF-8");
   }
   const isPayload = (name: string): boolean => name.startsWith("data/");
@@ -29,8 +31,11 @@ async function compareList(
 ): Promise<void> {
   const bytes = await archive.read(list, MAX_TEXT_BYTES);
   if (!bytes) return findings.failed("DOS-02", list, "the list is missing");
+  const lines = textLines(bytes);
+  if (!lines) return findings.failed("DOS-02", list, "the list is not UTF-8, or its last line does not end");
   const listed = new Set<string>();
-  for (const line of lines(utf8Lossy(bytes))) {
+  for (const line of lines) {
+    if (findings.all.length >= MOST_FAULTS) return;
     const space = line.indexOf("  ");
     const [digest, name] = [line.slice(0, Math.max(space, 0)), line.slice(space + 2)];
     if (space < 0 || !isDigest(digest)) {
@@ -43,7 +48,7 @@ async function compareList(
     if (!found) findings.failed("DOS-02", name, `${list} names it, and it is missing`);
     else if (found.sha256 !== digest) findings.failed("DOS-02", name, `its SHA-256 is not the one in ${list}`);
   }
-  for (const name of [...digests.keys()].filter((one) => covers(one) && !listed.has(one)).sort(byBytes)) {
+  for (const name of [...digests.keys()].filter((one) => covers(one) && !listed.has(one)).sort(byBytes).slice(0, MOST_FAULTS)) {
     findings.failed("DOS-02", name, `it is not listed in ${list}`);
   }
 }

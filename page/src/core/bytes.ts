@@ -4,7 +4,6 @@
 export class Refusal extends Error {}
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const lossyUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** The text of UTF-8 bytes, or null if they are none. */
@@ -14,11 +13,6 @@ export function utf8(bytes: Uint8Array): string | null {
   } catch {
     return null;
   }
-}
-
-/** The text of bytes; what is not UTF-8 becomes U+FFFD. */
-export function utf8Lossy(bytes: Uint8Array): string {
-  return lossyUtf8.decode(bytes);
 }
 
 export function toUtf8(text: string): Uint8Array {
@@ -192,11 +186,16 @@ export function byBytes(a: string, b: string): number {
   return left.length - right.length;
 }
 
-/** The lines of a text: each ends with a line feed, before which one carriage return is passed over; the last may lack it. */
-export function lines(text: string): string[] {
-  if (text === "") return [];
-  const all = text.split("\n");
-  const last = all.pop() as string;
-  const ended = all.map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
-  return last === "" ? ended : [...ended, last];
+/** The lines of a text file, each of which ends with a line feed; null if it is not UTF-8 or its last line does not end. A long file is never one text. */
+export function textLines(bytes: Uint8Array): Iterable<string> | null {
+  if (bytes.length > 0 && bytes[bytes.length - 1] !== 10) return null;
+  const lines = function* (): Generator<string | null> {
+    for (let start = 0; start < bytes.length; ) {
+      const end = bytes.indexOf(10, start);
+      yield utf8(bytes.subarray(start, end));
+      start = end + 1;
+    }
+  };
+  for (const line of lines()) if (line === null) return null;
+  return { [Symbol.iterator]: lines as () => Generator<string> };
 }

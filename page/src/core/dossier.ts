@@ -1,6 +1,6 @@
 // What a dossier holds and what it says of itself: paths, `dossier.json`, files of records. Source: docs/spec/dossier.md.
 
-import { isBlank, Refusal } from "./bytes.js";
+import { isBlank, Refusal, textLines, toUtf8 } from "./bytes.js";
 import { id } from "./body.js";
 import { isPersonId } from "./certificate.js";
 import { problemOf } from "./chain.js";
@@ -13,6 +13,10 @@ import type { Archive } from "./zip.js";
 
 /** The largest list or record file that is read into memory, in bytes. */
 export const MAX_TEXT_BYTES = 2 ** 30;
+/** The largest `dossier.json`, in bytes. */
+const MAX_INDEX_BYTES = 16 * 1024 * 1024;
+/** How many faults of one list are told; who reads on after that learns nothing more. */
+export const MOST_FAULTS = 1000;
 const VERSION = 1;
 
 export const PATHS = {
@@ -29,7 +33,7 @@ export const PATHS = {
 
 /** Whether the other digests than SHA-256 are asked for: of the files of exhibits only. */
 export function isExhibitFile(name: string): boolean {
-  return /^data\/exhibits\/[^/]+\/files\/./.test(name);
+  return /^data\/exhibits\/[^/]+\/files\/./s.test(name);
 }
 
 const withheldCodec = object({ exhibit: nullable(id), ground: string });
@@ -49,12 +53,13 @@ export type Index = ReturnType<typeof indexCodec>;
 
 /** DOS-03: `dossier.json`. */
 export async function readIndex(archive: Archive, trust: Trust, findings: Findings): Promise<Index | null> {
-  const bytes = await archive.read(PATHS.index, MAX_TEXT_BYTES);
+  const isLarge = (archive.entries.get(PATHS.index)?.length ?? 0) > MAX_INDEX_BYTES;
+  const bytes = isLarge ? null : await archive.read(PATHS.index, MAX_INDEX_BYTES);
   const fail = (text: string): null => {
     findings.failed("DOS-03", PATHS.index, text);
     return null;
   };
-  if (!bytes) return fail("it is missing");
+  if (!bytes) return fail(isLarge ? `it is larger than ${MAX_INDEX_BYTES} bytes` : "it is missing");
   const version = claimedVersion(bytes);
   if (version !== null && version > VERSION) {
     const text = `the dossier is of version ${version}, made by a newer program; this one reads version ${VERSION}: get a newer verifier`;
@@ -105,7 +110,8 @@ function namesItsPayload(archive: Archive, index: Index): boolean {
 function withheldFault({ exhibits, withheld }: Index): string | null {
   const named = withheld.flatMap((one) => (one.exhibit === null ? [] : [one.exhibit]));
   if (new Set(named).size < named.length) return "withholds an exhibit twice";
-  if (named.some((one) => exhibits.includes(one))) return "withholds an exhibit that it gives";
+  const given = new Set(exhibits);
+  if (named.some((one) => given.has(one))) return "withholds an exhibit that it gives";
   return withheld.some((one) => isBlank(one.ground)) ? "withholds something on no ground" : null;
 }
 
@@ -116,16 +122,21 @@ export async function readViews(archive: Archive, name: string, check: "TRU-01" 
     findings.failed(check, name, "it is missing");
     return [];
   }
+  const lines = textLines(bytes);
+  if (!lines) {
+    findings.failed(check, name, "it is not UTF-8, or its last line does not end");
+    return [];
+  }
   const views: RecordView[] = [];
-  for (let [start, number] = [0, 1]; start < bytes.length; number++) {
-    const found = bytes.indexOf(10, start);
-    const end = found < 0 ? bytes.length : found;
+  let [number, faults] = [0, 0];
+  for (const line of lines) {
+    number++;
     try {
-      if (end > start) views.push(read(bytes.subarray(start, end), recordView));
+      views.push(read(toUtf8(line), recordView));
     } catch (error) {
       findings.failed(check, `${name} line ${number}`, problemOf(error));
+      if (++faults >= MOST_FAULTS) break;
     }
-    start = end + 1;
   }
   return views;
 }

@@ -1,6 +1,6 @@
 // One exhibit of a dossier: its chain, its manifest, its files, its reasons. Source: docs/spec/dossier.md, checks LOG-02, LOG-07, CHN, EXH.
 
-import { isDigest, lines, utf8Lossy, fromHex } from "./bytes.js";
+import { isDigest, textLines, fromHex } from "./bytes.js";
 import type { Collection } from "./body.js";
 import { checkChain, problemOf, type RegistryAt, type ShownAct } from "./chain.js";
 import { openReason, type StatedReason } from "./cobblestone.js";
@@ -46,11 +46,9 @@ const reasonKeys = map(text(isDigest, "a reason key is 64 lower-case hexadecimal
 export async function checkExhibit(archive: Archive, id: string, context: Context, all: Findings): Promise<ExhibitReport> {
   const findings = new Findings();
   const views = await readViews(archive, PATHS.custody(id, "chain.ndjson"), "CHN-01", findings);
-  const proofText = utf8Lossy((await archive.read(PATHS.custody(id, "chain.proof"), MAX_TEXT_BYTES)) ?? new Uint8Array());
-  const proofs = lines(proofText).map((line) => proofOf(line.split(" ").filter((word) => word !== "")));
-  const whole = proofs.every((proof) => proof !== null) ? (proofs as Uint8Array[][]) : [];
+  const proofs = readProofs((await archive.read(PATHS.custody(id, "chain.proof"), MAX_TEXT_BYTES)) ?? new Uint8Array(), views.length + 1);
   const { index, payload } = context;
-  const input = { exhibit: id, case: index.case, origin: index.origin, views, proofs: whole, payload };
+  const input = { exhibit: id, case: index.case, origin: index.origin, views, proofs, payload };
   const { acts, cores, collection } = checkChain(input, context.checkpoint, context.registry, findings);
   const times = timesOf(views, cores, context.stamps, context.trust, findings);
   const opened = await checkManifest(archive, id, context, collection, findings);
@@ -64,6 +62,18 @@ export async function checkExhibit(archive: Archive, id: string, context: Contex
     manifestJson: opened?.json ?? null,
     acts: acts.map((act) => ({ ...act, stated: stated.get(act) ?? null, time: times.get(act.core.index) ?? { is: "stated", after: null, before: null } })),
   };
+}
+
+/** One proof a line, hashes joined by spaces, no more than `most`; none at all if a line is not one. */
+function readProofs(bytes: Uint8Array, most: number): Uint8Array[][] {
+  const proofs: Uint8Array[][] = [];
+  for (const line of textLines(bytes) ?? []) {
+    if (proofs.length >= most) break;
+    const proof = proofOf(line === "" ? [] : line.split(" "));
+    if (!proof) return [];
+    proofs.push(proof);
+  }
+  return proofs;
 }
 
 /** EXH-01: manifest and salt open the commitment that the collection signed. */

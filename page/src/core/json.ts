@@ -85,15 +85,18 @@ class Parser {
         return plain;
       }
     }
+    // Piece by piece: one pattern for a whole string would recurse, and end at strings of some millions of characters.
     // eslint-disable-next-line no-control-regex
-    const pattern = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-    pattern.lastIndex = from;
-    const found = pattern.exec(this.text);
-    if (!found) throw this.refusal("no string");
-    const value = JSON.parse(found[0]) as string;
+    const piece = /[^"\\\u0000-\u001f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+    piece.lastIndex = from + 1;
+    let to = from + 1;
+    while (piece.exec(this.text)) to = piece.lastIndex;
+    if (this.text.charAt(to) !== '"') throw this.refusal("no string");
+    const found = this.text.slice(from, to + 1);
+    const value = JSON.parse(found) as string;
     if (/[\ud800-\udfff]/u.test(value)) throw this.refusal("half of a surrogate pair");
-    if (JSON.stringify(value) !== found[0]) this.loose = true;
-    this.at += found[0].length;
+    if (JSON.stringify(value) !== found) this.loose = true;
+    this.at = to + 1;
     return value;
   }
 

@@ -1,6 +1,6 @@
 // Checks LOG-05 to LOG-07: stamped checkpoints, their stamps, and what they say of the times of records. Source: docs/spec/dossier.md.
 
-import { decimal, equal, Refusal, utf8Lossy } from "./bytes.js";
+import { decimal, equal, Refusal, textLines } from "./bytes.js";
 import { problemOf } from "./chain.js";
 import type { Findings } from "./findings.js";
 import { checkConsistency, proofOf } from "./merkle.js";
@@ -100,10 +100,10 @@ async function readCheckpoint(archive: Archive, kept: Kept, final: Checkpoint, t
   const checkpoint = verifyCheckpoint(bytes, trust.log);
   if (checkpoint.size !== kept.size) throw new Refusal(`it is of size ${checkpoint.size}`);
   if (!equal(bytes, stampedBytes(checkpoint, trust.log))) throw new Refusal("it holds more than the bytes that are stamped");
-  const text = utf8Lossy(await readLimited(archive, `${path}.proof`, MAX_PROOF_BYTES));
+  const text = await readLimited(archive, `${path}.proof`, MAX_PROOF_BYTES);
   // One hash a line, and each line ends; an empty line is a proof of none.
-  const rows = text === "\n" ? [] : text.split("\n").slice(0, -1);
-  const proof = text === "" || text.endsWith("\n") ? proofOf(rows) : null;
+  const lines = textLines(text.length === 1 && text[0] === 10 ? new Uint8Array() : text);
+  const proof = lines && proofOf([...lines]);
   if (!proof) throw new Refusal("its consistency proof is malformed");
   checkConsistency(checkpoint.size, checkpoint.root, final.size, final.root, proof);
   return bytes;

@@ -1,10 +1,10 @@
 // The verification of one dossier by one trust file. Source: docs/spec/dossier.md, Verification.
 
-import { isWhiteSpace, points, utf8Lossy } from "./bytes.js";
+import { textLines } from "./bytes.js";
 import { checkBag } from "./bag.js";
 import { problemOf, replayRegistry, type RegistryAt } from "./chain.js";
 import { emptyDigests, type Digests } from "./digests.js";
-import { MAX_TEXT_BYTES, PATHS, readIndex, readViews, type Index } from "./dossier.js";
+import { PATHS, readIndex, readViews, type Index } from "./dossier.js";
 import { checkExhibit, type ExhibitReport } from "./exhibit.js";
 import { Findings, firstObstacle, verdictOf, type Finding, type Verdict } from "./findings.js";
 import { proofOf } from "./merkle.js";
@@ -16,6 +16,8 @@ import { Archive, NotADossier, type Source } from "./zip.js";
 
 /** The most bytes of a note. Source: docs/spec/log.md §2. */
 const MAX_CHECKPOINT_BYTES = 128 * 1024;
+/** The longest proof of one leaf: 63 lines of 64 digits. */
+const MAX_PROOF_BYTES = 63 * 65;
 
 /** Digests every entry and checks its CRC-32; each environment does it as fast as it can. BLAKE3 and tree may be left empty where `isExhibitFile` says no. */
 export type DigestAll = (archive: Archive) => Promise<Map<string, Digests>>;
@@ -124,8 +126,13 @@ class Verification {
 
   private async checkRegistry(archive: Archive, checkpoint: Checkpoint): Promise<RegistryAt> {
     const views = await readViews(archive, PATHS.registry, "TRU-01", this.findings);
-    const proof = utf8Lossy((await archive.read(PATHS.registryProof, MAX_TEXT_BYTES)) ?? new Uint8Array());
-    return replayRegistry(views, proofOf(splitWhiteSpace(proof)) ?? [], checkpoint, this.trust.pin, this.findings);
+    const isLarge = (archive.entries.get(PATHS.registryProof)?.length ?? 0) > MAX_PROOF_BYTES;
+    const bytes = isLarge ? null : await archive.read(PATHS.registryProof, MAX_PROOF_BYTES);
+    // An empty line is a proof of no hashes.
+    const lines = bytes && textLines(bytes.length === 1 && bytes[0] === 10 ? new Uint8Array() : bytes);
+    const proof = lines && proofOf([...lines]);
+    if (!proof) this.findings.failed("TRU-01", PATHS.registryProof, "it is missing, or not one hash a line");
+    return replayRegistry(views, proof ?? [], checkpoint, this.trust.pin, this.findings);
   }
 
   report(): Report {
@@ -142,17 +149,4 @@ class Verification {
       findings: this.findings.all,
     };
   }
-}
-
-function splitWhiteSpace(text: string): string[] {
-  const words: string[] = [];
-  let word = "";
-  for (const point of points(text)) {
-    if (!isWhiteSpace(point)) word += String.fromCodePoint(point);
-    else if (word !== "") {
-      words.push(word);
-      word = "";
-    }
-  }
-  return word === "" ? words : [...words, word];
 }

@@ -105,6 +105,11 @@ export class Archive {
       if (entries.has(inner)) throw new NotADossier("two entries have one name");
       entries.set(inner, { start: entry.start, length: entry.length, crc: entry.crc });
     }
+    for (const name of entries.keys()) {
+      for (let at = name.indexOf("/"); at >= 0; at = name.indexOf("/", at + 1)) {
+        if (entries.has(name.slice(0, at))) throw new NotADossier(`the entry ${JSON.stringify(name)} lies in a folder that is an entry`);
+      }
+    }
     if (expected !== directory.start) throw new NotADossier("bytes that belong to no entry stand before the directory");
     return new Archive(source, entries);
   }
@@ -213,9 +218,9 @@ function readCentral(head: Fields, rawName: Uint8Array, extra: Uint8Array): Entr
   return { name, rawName, flags, header, start: Number.NaN, length, crc: head.u32(16) };
 }
 
-/** Whether external attributes are those of a file: of Unix a regular one or none said, of DOS no folder. */
+/** Whether external attributes are those of a file: of Unix a regular one or none said, of DOS no folder and no label of a volume. */
 function isFile(attributes: number): boolean {
-  return [0, 8].includes(attributes >>> 28) && (attributes & 0x10) === 0;
+  return [0, 8].includes(attributes >>> 28) && (attributes & 0x18) === 0;
 }
 
 /** The numbers of a header, those that do not fit into it from its extra field; null if that holds anything else, too few or too many. */
@@ -251,8 +256,11 @@ function innerName(name: string): string {
   return name.slice(ROOT.length);
 }
 
-/** Whether a name is a plain relative path: no empty, `.` or `..` component, no backslash, no control character. */
+/**
+ * Whether a name is a plain relative path: no empty, `.` or `..` component, no backslash, no control character, no version of a file at its end
+ * (`;1`), which some tools cut off.
+ */
 function isSafe(name: string): boolean {
   const plain = points(name).every((point) => point !== 0x5c && !isControl(point));
-  return byteLength(name) <= MAX_NAME_BYTES && plain && name.split("/").every((part) => !["", ".", ".."].includes(part));
+  return byteLength(name) <= MAX_NAME_BYTES && plain && !/;[0-9]*$/.test(name) && name.split("/").every((part) => !["", ".", ".."].includes(part));
 }

@@ -18,10 +18,11 @@ class Zip:
     """The entries of a ZIP file whose every byte is accounted for."""
 
     def __init__(self, data):
-        at = data.rfind(b"PK\5\6")
-        need(at >= 0 and len(data) == at + 22, "no end of the central directory, or something after it")
+        at = len(data) - 22
+        need(at >= 0 and data[at : at + 4] == b"PK\5\6", "no end of the central directory, or something after it")
         disk, first, here, count, size, offset, comment = struct.unpack("<HHHHIIH", data[at + 4 :])
-        if data[at - 20 : at - 16] == b"PK\6\7":
+        need(here == count, "parts of several files")
+        if at >= 20 and data[at - 20 : at - 16] == b"PK\6\7":
             of_disk, place, disks = struct.unpack("<IQI", data[at - 16 : at])
             at -= 76
             need(at >= 0 and (of_disk, place, disks) == (0, at, 1) and data[at : at + 4] == b"PK\6\6", "no end record of ZIP64 there")
@@ -46,7 +47,7 @@ class Zip:
             unpacked, packed, local = zip64(extra, unpacked, packed, local)
             need(method == 0 and packed == unpacked and flags & ~0x0800 == 0, "compressed, encrypted or of unknown length")
             need(flags or name.isascii(), "a name of which is not said that it is UTF-8")
-            need(external >> 28 & 15 in (0, 8) and external & 16 == 0, "not a file")
+            need(external >> 28 & 15 in (0, 8) and external & 24 == 0, "not a file")
             need(local == end and data[local : local + 4] == b"PK\3\4", "a gap or overlap")
             fields = struct.unpack("<HHHHHIIIHH", data[local + 4 : local + 30])
             start = local + 30 + fields[8] + fields[9]
@@ -65,9 +66,13 @@ class Zip:
             need(name.startswith("dossier/") and "\\" not in name, "outside dossier/")
             need(len(name[8:].encode()) <= 1024 and all(unicodedata.category(c) != "Cc" for c in name), "a name that is too long, or with a control character")
             need(all(piece not in ("", ".", "..") for piece in name.split("/")), "a name that climbs")
+            need(not re.search(";[0-9]*$", name), "a name that ends in a version")
             need(name not in self.entries, "a name twice")
             self.entries[name] = content
         need(position == at and end == offset, "bytes that belong to nothing")
+        for name in self.entries:
+            parts = name.split("/")
+            need(not any("/".join(parts[:some]) in self.entries for some in range(1, len(parts))), "a folder that is an entry")
         self.entries = {name[8:]: content for name, content in self.entries.items()}
 
 
@@ -86,7 +91,7 @@ def bag(entries):
     listed = {}
     for name, of in (("manifest-sha256.txt", True), ("tagmanifest-sha256.txt", False)):
         need(name in entries, f"no {name}")
-        for line in entries[name].decode("utf-8", "replace").split("\n")[:-1]:
+        for line in text_lines(entries[name]):
             value, gap, path = line.partition("  ")
             need(gap and path not in listed and path.startswith("data/") == of, "a line that lists nothing, twice or elsewhere")
             listed[path] = unhex(value, 32)
@@ -95,9 +100,13 @@ def bag(entries):
         need(sha256(entries[path]) == wanted, f"{path} is another file")
 
 
-def view_lines(data):
+def text_lines(data):
     need(data == b"" or data.endswith(b"\n"), "the last line does not end")
-    return [custody.View(parse_json(line)) for line in data.decode().split("\n")[:-1]]
+    return data.decode().split("\n")[:-1]
+
+
+def view_lines(data):
+    return [custody.View(parse_json(line)) for line in text_lines(data)]
 
 
 def proof_line(line):
@@ -134,10 +143,12 @@ class Verdict:
         return True
 
     def index(self):
-        said = one_encoding(self.files["data/dossier.json"])
-        if isinstance(said, dict) and isinstance(said.get("version"), int) and said["version"] > 1:
+        need(len(self.files["data/dossier.json"]) <= 16 << 20, "larger than any index")
+        said = parse_json(self.files["data/dossier.json"])
+        if isinstance(said, dict) and type(said.get("version")) is int and 1 < said["version"] < 1 << 32:
             self.findings.append(("DOS-03", "not-checked", "a newer version"))
             raise Newer
+        said = one_encoding(self.files["data/dossier.json"])
         members(said, "version case origin made by recipients exhibits files withheld")
         need(said["version"] == 1, "another version")
         self.case, self.origin = hex_id(said["case"]), said["origin"]
@@ -240,7 +251,8 @@ class Verdict:
             if not view.core.rule and view.core.intent.kind != "log.read":
                 self.registry.apply(view.core.intent, number, view.core.time)
         custody.check_chain(custody.REGISTRY, "case", views)
-        proof = [digest(line) for line in self.files["custody/registry.proof"].decode().split("\n")[:-1]]
+        proof = self.files["custody/registry.proof"]
+        proof = [] if proof == b"\n" else [digest(line) for line in text_lines(proof)]
         self.in_tree(views[-1], proof)
 
     def in_tree(self, view, proof):
@@ -250,11 +262,13 @@ class Verdict:
         folder = f"custody/exhibits/{one.hex()}/"
         views = []
         if not self.made("CHN-01", lambda: views.extend(view_lines(self.files[folder + "chain.ndjson"]))):
+            if not self.files.get(folder + "chain.ndjson", b"\n").endswith(b"\n"):
+                self.findings.append(("LOG-02", "failed", "proofs of no records"))
             return
         proofs = []
 
         def proven():
-            proofs.extend(proof_line(line) for line in self.files[folder + "chain.proof"].decode().split("\n")[:-1])
+            proofs.extend(proof_line(line) for line in text_lines(self.files[folder + "chain.proof"]))
             need(len(proofs) == len(views), "another number of proofs")
             for view, proof in zip(views, proofs):
                 self.in_tree(view, proof)

@@ -363,7 +363,7 @@ def export_component(raw):
     units, listed = [], list(characters(raw))
     stem = raw.split(b".")[0].decode("latin-1").rstrip(" ").upper()
     for at, c in enumerate(listed):
-        escape = isinstance(c, int) or deceptive(c) or c in '=%\\:*?"<>|' or at == len(listed) - 1 and c in ". " or at == 0 and stem in RESERVED
+        escape = isinstance(c, int) or deceptive(c) or c in '=%\\:;*?"<>|' or at == len(listed) - 1 and c in ". " or at == 0 and stem in RESERVED
         data = bytes([c]) if isinstance(c, int) else c.encode()
         units += [f"={byte:02X}" for byte in data] if escape else [c]
     if len("".join(units).encode()) <= 255:

@@ -456,3 +456,37 @@ case("archive-with-a-folder-of-dos", "FAILED", "DOS-01")(rezipped(directory({"ex
 case("archive-zip64-entry", "PASSED")(entry64(None))
 case("archive-zip64-entry-whose-size-lies", "FAILED", "DOS-01")(entry64(1 << 50))
 case("archive-zip64-entry-of-no-bytes", "FAILED", "DOS-01")(entry64(0))
+
+
+# Forms that some readers forgive.
+
+case("archive-with-a-label-of-dos", "FAILED", "DOS-01")(rezipped(directory({"external": 0x08}, 1)))
+case("archive-name-with-a-version", "FAILED", "DOS-01")(named("dossier/custody/log.txt;1"))
+case("archive-entry-in-a-folder-that-is-an-entry", "FAILED", "DOS-01")(named("dossier/custody/checkpoint/more"))
+case("archive-zip64-counts-that-differ", "FAILED", "DOS-01")(rezipped(lambda data: end(here=3)(zip64()(data))))
+case("files-with-a-line-separator-in-a-name", "PASSED")(changed(files=[("\u2028a", b"x")]))
+case("newer-version-in-an-array", "FAILED", "DOS-03")(changed(payload=lambda self: {**Maker.payload(self), "data/dossier.json": b"[2]"}))
+case("newer-version-beside-half-a-surrogate", "FAILED", "DOS-03")(changed(payload=lambda self: {**Maker.payload(self), "data/dossier.json": b'{"version":2,"x":"\\ud800"}'}))
+case("newer-version-written-loosely", "INDETERMINATE", "DOS-03")(changed(payload=lambda self: {**Maker.payload(self), "data/dossier.json": b'{ "version" : 2 }'}))
+for title, name, first in (
+    ("of-chain-proofs", PROOF, "LOG-02"),
+    ("of-the-chain", PROOF.replace(".proof", ".ndjson"), "CHN-01"),
+    ("of-the-registry", "custody/registry.ndjson", "TRU-01"),
+    ("of-the-registry-proof", "custody/registry.proof", "TRU-01"),
+):
+    # Of a chain that cannot be read the proofs are too many, which comes before CHN-01.
+    case(f"last-line-that-does-not-end-{title}", "FAILED", "LOG-02" if first == "CHN-01" else first)(changed(damage=at(name, lambda data: data[:-1])))
+    case(f"lines-that-end-in-two-characters-{title}", *(("PASSED",) if name.endswith("ndjson") else ("FAILED", first)))(changed(damage=at(name, lambda data: data.replace(b"\n", b"\r\n"))))
+    case(f"empty-line-at-the-end-{title}", "FAILED", first)(changed(damage=at(name, lambda data: data + b"\n")))
+
+
+def tag_list(change):
+    def step(self, entries):
+        entries["tagmanifest-sha256.txt"] = change(entries["tagmanifest-sha256.txt"])
+
+    return changed(damage_listed=step)
+
+
+case("last-line-that-does-not-end-of-a-list", "FAILED", "DOS-02")(tag_list(lambda data: data[:-1]))
+case("lines-that-end-in-two-characters-of-a-list", "FAILED", "DOS-02")(tag_list(lambda data: data.replace(b"\n", b"\r\n")))
+case("list-that-is-not-utf-8", "FAILED", "DOS-02")(tag_list(lambda data: data + b"\xff\n"))

@@ -108,7 +108,7 @@ fn export_component(component: &[u8]) -> String {
             at += bytes.len();
             let reserved = at == bytes.len() && is_reserved(component);
             let trailing = at == end && matches!(c, '.' | ' ');
-            if reserved || trailing || is_deceptive(c) || "=%\\:*?\"<>|".contains(c) {
+            if reserved || trailing || is_deceptive(c) || "=%\\:;*?\"<>|".contains(c) {
                 escape(&mut name, bytes);
             } else {
                 name.push(c);

@@ -6,7 +6,7 @@ use super::{ArchiveError, ROOT, malformed};
 
 /// The most entries of a dossier.
 const MAX_ENTRIES: u64 = 1_000_000;
-/// The longest name of an entry, in bytes.
+/// The longest name of an entry below the folder, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
 /// The one flag that an entry may have: its name is UTF-8.
 const UTF8_FLAG: u16 = 0x0800;
@@ -182,9 +182,9 @@ fn zip64<const N: usize>(extra: &[u8], short: [u32; N]) -> Option<[u64; N]> {
     rest.is_empty().then_some(full)
 }
 
-/// Whether external attributes are those of a file: of Unix a regular one or none said, of DOS no folder.
+/// Whether external attributes are those of a file: of Unix a regular one or none said, of DOS no folder and no label of a volume.
 fn is_file(attributes: u32) -> bool {
-    matches!(attributes >> 28, 0 | 8) && attributes & 0x10 == 0
+    matches!(attributes >> 28, 0 | 8) && attributes & 0x18 == 0
 }
 
 /// A header that lies beyond the end of the file is the fault of who made it, not of the disk.
@@ -196,8 +196,11 @@ pub(super) fn ends_early() -> ArchiveError {
     malformed("it ends before an entry that its directory names")
 }
 
-/// Whether a name is a plain relative path: no empty, `.` or `..` component, no backslash, no control character.
+/// Whether a name is a plain relative path: no empty, `.` or `..` component, no backslash, no control character, no version of a file at its end
+/// (`;1`), which some tools cut off.
 fn is_safe(name: &str) -> bool {
     let plain = |c: char| c != '\\' && !c.is_control();
-    name.len() <= MAX_NAME_BYTES && name.chars().all(plain) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+    let has_version = name.rsplit_once(';').is_some_and(|(_, version)| version.bytes().all(|digit| digit.is_ascii_digit()));
+    let parts = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    name.len() <= MAX_NAME_BYTES && name.chars().all(plain) && parts && !has_version
 }
