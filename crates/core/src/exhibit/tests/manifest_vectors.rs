@@ -189,6 +189,7 @@ fn make_paths() -> Value {
         b"\x1b[2J",
         b"a\\b",
         b"C:x",
+        b"scan;1",
         b"CON",
         b"nul.txt",
         b"COM1",
