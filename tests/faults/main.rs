@@ -5,6 +5,7 @@
 
 mod check;
 mod disk;
+mod forked;
 mod kill;
 mod process;
 mod random;

@@ -142,6 +142,32 @@ async fn a_watch_tells_of_a_burst_before_a_removal_once_and_loses_nothing_in_bet
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_audit_between_two_turns_of_a_watch_hides_no_pattern() {
+    let world = World::new().await;
+    let (ana, luc, case) = case_of_two(&world).await;
+    let exhibit = add(&ana, &world, case, "note", 100).await;
+    let auditor = world.device(0, "auditor", Role::Auditor).await;
+    let limits = Limits { openings: 1, ..Limits::default() };
+    let watch = || Watch::new(settings(&world, limits.clone()));
+    assert!(auditor.watch_turn(&mut watch()).await.must().clean);
+    assert_eq!(told(&auditor).await, []);
+    view(&luc, case, exhibit).await.must();
+    let audit = auditor.audit(Purpose::LawfulnessCheck, &statement(), |_| {}).await.must();
+    assert_eq!(failed(&audit), Vec::<String>::new());
+    assert_eq!(told(&auditor).await, [], "an audit tells nothing");
+    let turn = auditor.watch_turn(&mut watch()).await.must();
+    assert_eq!(turn.reading, None, "the audit moved the point, and nothing is new");
+    assert_eq!(rules(&told(&auditor).await), ["WAT-10"]);
+    // A replay from the first record on takes the mark away; what is looked at again is not told again.
+    auditor.audit_from_start(Purpose::LawfulnessCheck, &statement(), |_| {}).await.must();
+    auditor.watch_turn(&mut watch()).await.must();
+    assert_eq!(told(&auditor).await, []);
+    for agent in [ana, luc, auditor] {
+        agent.close().await.must();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_finds_a_fork_that_another_holds_and_keeps_both_notes() {
     let world = World::behind(1).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
@@ -162,18 +188,29 @@ async fn a_watch_finds_a_fork_that_another_holds_and_keeps_both_notes() {
     for name in ["dan", "ada"] {
         world.device(0, name, Role::Prosecutor).await.close().await.must();
     }
+    // The evidence cannot be kept, since the folder lies in a file: the turn fails, and the alert is there all the same.
+    let hindered = WatchSettings { others: vec![note.clone()], evidence: note.join("evidence"), ..settings(&world, Limits::default()) };
+    auditor.watch_turn(&mut Watch::new(hindered)).await.unwrap_err();
+    let alerts = told(&auditor).await;
+    assert_eq!(rules(&alerts), ["WAT-01"], "{alerts:?}");
+    assert!(alerts[0].fails && alerts[0].text.contains("witness.note"));
     let others = vec![note, world.path("absent.note")];
     let mut watch = Watch::new(WatchSettings { others, ..settings(&world, Limits::default()) });
     let turn = auditor.watch_turn(&mut watch).await.must();
     assert!(turn.unchecked.iter().any(|what| what.contains("absent.note")), "{turn:?}");
-    let alerts = told(&auditor).await;
-    assert_eq!(rules(&alerts), ["WAT-01"], "{alerts:?}");
-    assert!(alerts[0].fails && alerts[0].text.contains("witness.note"));
+    assert!(!turn.clean && told(&auditor).await.is_empty(), "it holds at every turn, and is told once");
     let kept: Vec<PathBuf> = fs::read_dir(world.path("evidence-of-the-watch")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(kept.len(), 2);
     for path in kept {
         SignedCheckpoint::parse(&fs::read(path).unwrap()).unwrap().verify(&world.info.log_key.parse().unwrap()).unwrap();
     }
+
+    // A later turn that is shown nothing of it is clean; the proof stays, and so nothing is cosigned.
+    world.device(0, "eva", Role::Prosecutor).await.close().await.must();
+    let mut later = Watch::new(settings(&world, Limits::default()));
+    let turn = auditor.watch_turn(&mut later).await.must();
+    assert!(turn.clean && turn.replayed > 0 && later.report().is_some(), "{turn:?}");
+    assert_eq!(auditor.proof_against_log().await.must().unwrap().alert, alerts[0]);
 
     // The log itself shows the auditor the other tree: the device holds it to the one that it knows.
     world.liars[0].stand_before(second.addr);

@@ -78,7 +78,7 @@ body! {
 body! {
     /// Answer to `POST /v1/log/cosignatures`, public, whose body is a checkpoint of this log with cosignatures, as text.
     CosignaturesKept {
-        /// How many of them are by keys of the server's policy and stand now; those of others are passed over.
+        /// Of how many keys among them that the server's policy names a cosignature stands now; those of others are passed over.
         kept: u64,
     }
 }

@@ -149,7 +149,7 @@ impl Agent {
             None => self.empty_replay(&checkpoint).await?,
         };
         let report = self.replay_on(checkpoint, replay, earlier, entry.index, progress).await?;
-        self.keep_point(&report, &[]).await?;
+        self.keep_point(&report, None).await?;
         Ok(report)
     }
 
@@ -166,7 +166,7 @@ impl Agent {
         let (checkpoint, entry) = self.enter_reading(purpose, statement, 0).await?;
         let replay = self.empty_replay(&checkpoint).await?;
         let report = self.replay_on(checkpoint, replay, Earlier::default(), entry.index, progress).await?;
-        self.keep_point(&report, &[]).await?;
+        self.keep_point(&report, None).await?;
         Ok(report)
     }
 

@@ -6,7 +6,8 @@
 //!   head ──► every authority, at once          ──► checked  ──► kept
 //! ```
 //! It runs beside the sequencer and never holds up an append; who does not answer in time is asked again at the next turn. Several processes on one
-//! database each do this: what one has collected lately, the next does not ask for again, and what comes in twice stands once.
+//! database each do this: what one has collected lately, the next does not ask for again, and what comes in twice stands once. A witness is asked all
+//! the same until it has answered this process once, which compares; and a time of theirs that lies ahead of this clock is never lately.
 //!
 //! A witness that has seen more of this log than the database holds, or another tree, contradicts it: the database was set back, or a second server
 //! signs with the log's key. One witness may be wrong, and is an alarm; where the others cannot make the policy's quorum without those that
@@ -51,6 +52,24 @@ impl Contradicted {
             }
             *held = reason;
         }
+    }
+}
+
+/// The seconds that are lately by this server's clock: some before now, up to now. None if it is for no time.
+struct Lately {
+    before: u64,
+    now: u64,
+}
+
+impl Lately {
+    fn of(vault: &Vault, lately: Duration) -> Self {
+        let now = vault.clock.now().seconds();
+        Self { before: now.saturating_sub(lately.as_secs()), now }
+    }
+
+    /// Whether a time by somebody else's clock is lately; one later than now is not, or it would end the asking.
+    const fn includes(&self, seconds: u64) -> bool {
+        self.before < seconds && seconds <= self.now
     }
 }
 
@@ -106,11 +125,8 @@ impl Collector {
         if !self.witnesses.members.is_empty() {
             let own = Arc::clone(self);
             tasks.push(tokio::spawn(async move {
-                // The first turn asks whoever was asked lately too: it compares.
-                let mut lately = Duration::ZERO;
                 loop {
-                    own.ask_witnesses(lately).await;
-                    lately = own.witnesses.every / 2;
+                    own.ask_witnesses(own.witnesses.every / 2).await;
                     tokio::time::sleep(own.witnesses.every).await;
                 }
             }));
@@ -127,14 +143,14 @@ impl Collector {
         tasks
     }
 
-    /// One turn of the witnesses; none if all of them cosigned within `lately`, for this process or another.
+    /// One turn of the witnesses; none if all of them have answered this process and cosigned within `lately`, for this process or another.
     pub async fn ask_witnesses(&self, lately: Duration) {
         let (vault, members) = (&self.vault, &self.witnesses.members);
         let Some(head) = self.head_to_show().await else { return };
-        let since = vault.clock.now().seconds().saturating_sub(lately.as_secs());
+        let lately = Lately::of(vault, lately);
         let mut due = false;
         for member in members {
-            match member.is_due(vault, &head, lately.is_zero(), since).await {
+            match member.is_due(vault, &head, &lately).await {
                 Ok(is_due) => due |= is_due,
                 Err(error) => return unreadable(&error),
             }
@@ -168,10 +184,10 @@ impl Collector {
     pub async fn ask_authorities(&self, lately: Duration) {
         let (vault, members) = (&self.vault, &self.authorities.members);
         let Some(head) = self.head_to_show().await else { return };
-        let since = vault.clock.now().seconds().saturating_sub(lately.as_secs());
+        let lately = Lately::of(vault, lately);
         let mut due = false;
         for member in members {
-            match member.is_due(vault, &head, lately.is_zero(), since).await {
+            match member.is_due(vault, &head, &lately).await {
                 Ok(is_due) => due |= is_due,
                 Err(error) => return unreadable(&error),
             }

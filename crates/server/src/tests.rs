@@ -6,6 +6,7 @@ mod cases;
 mod clock;
 mod collect;
 mod contract;
+mod due;
 mod evidence;
 mod faults;
 mod kept;

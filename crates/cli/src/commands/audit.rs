@@ -194,8 +194,33 @@ fn tell_findings(report: &AuditReport) -> usize {
     report.failed().count()
 }
 
-/// Cosigns a clean report, writes the note to a file if one is named, and sends it to the server.
-async fn cosign(agent: &Agent, key: &mut AuditorKey, report: &AuditReport, file: Option<&Path>) -> Result<(), Failure> {
+/// Why this device cosigns nothing any more: it once proved this log forked or rolled back.
+async fn proof_in_the_way(agent: &Agent, evidence: &Path) -> Result<Option<Failure>, Failure> {
+    let Some(proof) = agent.proof_against_log().await? else { return Ok(None) };
+    let (alert, found) = (&proof.alert, &proof.found);
+    let message = format!(
+        "nothing is cosigned by this device any more: at {found} it wrote down {}, {}: {}",
+        alert.rule,
+        printable(&alert.subject),
+        printable(&alert.text)
+    );
+    let next = format!(
+        "The checkpoints that disagree lie in {}, or in the folder that the watch was given. Once both are explained, go on with a new device.",
+        printable_path(evidence)
+    );
+    Ok(Some(Failure::new(Code::AuditFailed, message, next)))
+}
+
+/// Where a watch keeps checkpoints that disagree, unless it is given another folder.
+fn evidence_of(settings: &Settings) -> Result<PathBuf, Failure> {
+    Ok(settings.home()?.join("evidence"))
+}
+
+/// Cosigns a clean report of a log against which this device has no proof, writes the note to a file if one is named, and sends it to the server.
+async fn cosign(agent: &Agent, key: &mut AuditorKey, report: &AuditReport, file: Option<&Path>, evidence: &Path) -> Result<(), Failure> {
+    if let Some(refused) = proof_in_the_way(agent, evidence).await? {
+        return Err(refused);
+    }
     let cosigned = key.cosign(report, &clock())?;
     if let Some(file) = file {
         custodia_client::durable_file::replace(file, cosigned.as_bytes()).map_err(|error| Failure::file(file, &error))?;
@@ -259,7 +284,7 @@ pub async fn run(options: Options, settings: &Settings) -> Result<(), Failure> {
     note(&format!("{} records replayed: chains, signatures, certificates, memberships and rules hold at every index.", report.size()));
     if let Some(folder) = options.cosign {
         let mut key = open_key(&folder, settings)?;
-        cosign(&agent, &mut key, report, options.checkpoint.as_deref()).await?;
+        cosign(&agent, &mut key, report, options.checkpoint.as_deref(), &evidence_of(settings)?).await?;
     }
     Ok(())
 }

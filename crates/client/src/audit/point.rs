@@ -101,19 +101,22 @@ impl Agent {
         Err(Misbehaviour { finding, held, shown })
     }
 
-    /// Moves the point on behind a report without a failed check, and writes down what a watch found, in one transaction. After a failed check the
-    /// point stays, and is forgotten if the replay began with the first record.
-    pub(super) async fn keep_point(&self, report: &AuditReport, alerts: &[Alert]) -> Result<(), AgentError> {
+    /// Moves the point on behind a report without a failed check, and writes down what a watch found and how far it has looked, in one transaction;
+    /// of a plain audit there is no watch. After a failed check the point stays, and is forgotten if the replay began with the first record.
+    pub(super) async fn keep_point(&self, report: &AuditReport, watch: Option<&[Alert]>) -> Result<(), AgentError> {
         let clean = report.failed().next().is_none();
         let state = report.replay.save();
         let pin = self.pin().await?.to_string();
         let found = self.clock.claimed().as_str().to_owned();
         let mut connection = self.state.connection().await;
         let mut transaction = state::begin(&mut connection).await?;
-        audit::raise(&mut transaction, &found, alerts).await?;
+        audit::raise(&mut transaction, &found, watch.unwrap_or_default()).await?;
         match (clean, state) {
             (true, Ok(state)) => {
                 audit::advance(&mut transaction, &advance(report, &state, pin)).await?;
+                if watch.is_some() {
+                    audit::set_looked(&mut transaction, report.size()).await?;
+                }
             }
             _ if report.from == 0 => audit::forget(&mut transaction).await?,
             _ => {}

@@ -4,13 +4,17 @@
 //! head ─► new records? ─► log.read [done, head) entered ─► replayed ─► rules ─► alerts and saved point in one transaction ─► told ─► noted as told
 //! ```
 //! So an alert is durable before the point moves past what shows it, and is told again after a crash between telling and noting: never lost, rarely
-//! twice. A turn in which nothing but the watch's own entry is new reads nothing and enters nothing.
+//! twice. A turn in which nothing but the watch's own entry is new reads nothing and enters nothing. An audit in between moves the same point; the
+//! watch keeps beside it up to which record it has looked for patterns itself, and goes on there. What heads show is raised before the notes that show
+//! it are kept in files, so that a folder that takes nothing hides nothing. After a proof of a fork or a rollback the watch goes on telling, and
+//! [`Agent::proof_against_log`] says that the device cosigns nothing any more.
 
 use std::path::{Path, PathBuf};
 
 use custodia_core::custody::kind::Purpose;
 use custodia_core::custody::replay::Replay;
-use custodia_core::log::{LogError, Policy, SignedCheckpoint, VerifiedCheckpoint};
+use custodia_core::digest::Sha256Digest;
+use custodia_core::log::{LogError, LogKey, Policy, SignedCheckpoint, VerifiedCheckpoint};
 use custodia_core::time::LogTime;
 use custodia_core::watch::rules::{acts, heads, standing};
 use custodia_core::watch::{Act, Alert, Limits};
@@ -70,6 +74,8 @@ pub struct Watch {
     last: Last,
     /// The acts that the rules still look back at.
     acts: Vec<Act>,
+    /// Up to which record it has looked for patterns.
+    looked: u64,
     /// A head up to which a replay failed; the same records are not read again until there are others.
     failed_at: Option<u64>,
 }
@@ -115,7 +121,7 @@ pub struct Told {
 impl Watch {
     /// Begins where the last audit or watch of this device ended.
     pub const fn new(settings: WatchSettings) -> Self {
-        Self { settings, last: Last::Unknown, acts: Vec::new(), failed_at: None }
+        Self { settings, last: Last::Unknown, acts: Vec::new(), looked: 0, failed_at: None }
     }
 
     /// The report of the last turn that replayed something and found it clean; a cosigning key takes it.
@@ -132,14 +138,20 @@ impl Agent {
     pub async fn watch_turn(&self, watch: &mut Watch) -> Result<Turn, AgentError> {
         if matches!(watch.last, Last::Unknown) {
             watch.last = Last::Saved(self.saved_point().await?.map(Box::new));
-            let time = watch.last.replay().and_then(|(_, replay, _)| replay.last_time()).map_or(0, LogTime::millis);
-            let since = time.saturating_sub(watch.settings.limits.lookback_millis());
-            watch.acts = audit::acts_since(&mut *self.state.connection().await, since).await?;
+            let last = watch.last.replay().and_then(|(_, replay, _)| replay.last_time()).map_or(0, LogTime::millis);
+            let mut connection = self.state.connection().await;
+            watch.looked = audit::looked(&mut connection).await?;
+            // The patterns begin with the first record that the watch has not looked at, and look back from there.
+            let first = audit::time_from(&mut connection, watch.looked).await?.map_or(last, |(_, millis)| millis);
+            let since = first.saturating_sub(watch.settings.limits.lookback_millis());
+            watch.acts = audit::acts_since(&mut connection, since).await?;
         }
         match self.look(watch).await {
             Err(AgentError::Misbehaved(misbehaviour)) => {
-                let alert = self.about(&misbehaviour, &watch.settings.evidence).await?;
-                self.raise(&[alert]).await?;
+                let mut found = Found::default();
+                found.add(&misbehaviour, self.believed().await?.log.key());
+                self.raise(&found.alerts, None).await?;
+                found.keep(&watch.settings.evidence)?;
                 let size = self.log_size().await?;
                 Ok(Turn { size, replayed: 0, reading: None, clean: false, unchecked: vec!["the records behind that".to_owned()] })
             }
@@ -169,11 +181,12 @@ impl Agent {
                 mark: String::new(),
             }));
             watch.acts.extend(new.kept.iter().filter_map(|kept| kept.act.clone()));
-            alerts.extend(acts::patterns(&watch.acts, new.from, &watch.settings.limits));
             report = Some(new);
         } else if watch.failed_at == Some(size) {
             turn.clean = false;
         }
+        // Also without new records: an audit may have moved the point past some at which the watch has not looked.
+        alerts.extend(acts::patterns(&watch.acts, watch.looked, &watch.settings.limits));
         let replay = report.as_ref().map(|report| &report.replay).or_else(|| watch.last.replay().map(|(_, replay, _)| replay));
         if let Some(replay) = replay {
             let now = self.now();
@@ -181,15 +194,20 @@ impl Agent {
             alerts.extend(standing::overdue_reviews(replay.world(), now));
         }
         match &report {
-            None => self.raise(&alerts).await?,
-            Some(report) => self.keep_point(report, &alerts).await?,
+            None => self.raise(&alerts, Some(done)).await?,
+            Some(report) => self.keep_point(report, Some(&alerts)).await?,
         }
         fail_point!("agent.watch.found");
         // What the heads show holds at every turn anew, so it need not stand in the same transaction; a server that does not answer here hides nothing else.
-        let mut of_heads = Vec::new();
+        let mut of_heads = Found::default();
         let looked = match replay {
             Some(replay) => self.look_at_heads(watch, replay, report.as_ref(), &mut of_heads, &mut turn).await,
             None => Ok(()),
+        };
+        watch.looked = match &report {
+            None => done,
+            Some(report) if turn.clean => report.size(),
+            Some(_) => watch.looked,
         };
         if let Some(report) = report {
             let since = report.replay.last_time().map_or(0, LogTime::millis).saturating_sub(watch.settings.limits.lookback_millis());
@@ -198,13 +216,14 @@ impl Agent {
             watch.last = if turn.clean { Last::Replayed(Box::new(report)) } else { Last::Unknown };
         }
         if let Err(AgentError::Misbehaved(misbehaviour)) = &looked {
-            of_heads.push(self.about(misbehaviour, &watch.settings.evidence).await?);
+            of_heads.add(misbehaviour, self.believed().await?.log.key());
         }
-        self.raise(&of_heads).await?;
+        self.raise(&of_heads.alerts, None).await?;
+        let kept = of_heads.keep(&watch.settings.evidence);
         // A log that is forked before somebody else's eyes is not cosigned, however clean this view of it is.
-        turn.clean &= of_heads.iter().all(|alert| !alert.fails || !["WAT-01", "WAT-02", "AUD-08"].contains(&alert.rule.as_str()));
+        turn.clean &= of_heads.alerts.iter().all(|alert| !alert.fails || !["WAT-01", "WAT-02", "AUD-08"].contains(&alert.rule.as_str()));
         match looked {
-            Ok(()) | Err(AgentError::Misbehaved(_)) => Ok(turn),
+            Ok(()) | Err(AgentError::Misbehaved(_)) => kept.map(|()| turn),
             Err(error) => Err(error),
         }
     }
@@ -225,31 +244,15 @@ impl Agent {
         self.replay_on(checkpoint, replay, Earlier::default(), entry.index, |_| {}).await
     }
 
-    /// The alert for a log that broke its word, its two checkpoints kept beside it.
-    async fn about(&self, misbehaviour: &Misbehaviour, evidence: &Path) -> Result<Alert, AgentError> {
-        let key = self.believed().await?.log.key().clone();
-        let read = |text: &str| SignedCheckpoint::parse(text.as_bytes()).and_then(|signed| signed.verify(&key)).ok();
-        let of_heads = read(&misbehaviour.held).zip(read(&misbehaviour.shown)).map(|(held, shown)| {
-            heads::rollback(&held, &shown).or_else(|| heads::two_roots(&held, &shown)).unwrap_or_else(|| heads::no_extension(&held, &shown))
-        });
-        if of_heads.is_some() {
-            keep(evidence, &misbehaviour.held, &misbehaviour.shown)?;
-        }
-        Ok(of_heads.unwrap_or_else(|| Alert {
-            rule: "AUD-08".to_owned(),
-            fails: true,
-            subject: "what the server shows".to_owned(),
-            text: misbehaviour.finding.to_owned(),
-            records: Vec::new(),
-            mark: misbehaviour.finding.to_owned(),
-        }))
-    }
-
-    async fn raise(&self, alerts: &[Alert]) -> Result<(), AgentError> {
+    /// Writes alerts down, and up to which record the watch has looked, if it has.
+    async fn raise(&self, alerts: &[Alert], looked: Option<u64>) -> Result<(), AgentError> {
         let found = self.clock.claimed().as_str().to_owned();
         let mut connection = self.state.connection().await;
         let mut transaction = state::begin(&mut connection).await?;
         audit::raise(&mut transaction, &found, alerts).await?;
+        if let Some(looked) = looked {
+            audit::set_looked(&mut transaction, looked).await?;
+        }
         Ok(transaction.commit().await.map_err(state::StateError::from)?)
     }
 
@@ -271,6 +274,15 @@ impl Agent {
         Ok(rows.into_iter().map(|(id, found, alert)| Told { id, found, alert }).collect())
     }
 
+    /// The first alert of this device that proves the log forked or rolled back; once there is one, the device is to cosign nothing any more.
+    ///
+    /// # Errors
+    /// What the state refuses.
+    pub async fn proof_against_log(&self) -> Result<Option<Told>, AgentError> {
+        let row = audit::first_proof(&mut *self.state.connection().await).await?;
+        Ok(row.map(|(id, found, alert)| Told { id, found, alert }))
+    }
+
     /// Notes that an alert was told; to be called after it was.
     ///
     /// # Errors
@@ -281,13 +293,46 @@ impl Agent {
     }
 }
 
-/// Keeps two notes that disagree, each in a file of its own that any tool reads.
-fn keep(folder: &Path, held: &str, shown: &str) -> Result<(), AgentError> {
-    let io = |source| state::StateError::Io { path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(io)?;
-    for note in [held, shown] {
-        let name = custodia_core::digest::Sha256Digest::of(&[note.as_bytes()]).to_string();
-        durable_file::replace(&folder.join(format!("{}.note", &name[..16])), note.as_bytes()).map_err(io)?;
-    }
-    Ok(())
+/// What the heads show: alerts, and the notes that disagree.
+#[derive(Debug, Default)]
+struct Found {
+    alerts: Vec<Alert>,
+    notes: Vec<[String; 2]>,
 }
+
+impl Found {
+    /// Adds the alert for a log that broke its word, and its two checkpoints.
+    fn add(&mut self, misbehaviour: &Misbehaviour, key: &LogKey) {
+        let read = |text: &str| SignedCheckpoint::parse(text.as_bytes()).and_then(|signed| signed.verify(key)).ok();
+        let of_heads = read(&misbehaviour.held).zip(read(&misbehaviour.shown)).map(|(held, shown)| {
+            heads::rollback(&held, &shown).or_else(|| heads::two_roots(&held, &shown)).unwrap_or_else(|| heads::no_extension(&held, &shown))
+        });
+        if of_heads.is_some() {
+            self.notes.push([misbehaviour.held.clone(), misbehaviour.shown.clone()]);
+        }
+        // The same finding about other bytes is another occurrence.
+        let shown = Sha256Digest::of(&[misbehaviour.shown.as_bytes()]);
+        self.alerts.push(of_heads.unwrap_or_else(|| Alert {
+            rule: "AUD-08".to_owned(),
+            fails: true,
+            subject: "what the server shows".to_owned(),
+            text: misbehaviour.finding.to_owned(),
+            records: Vec::new(),
+            mark: format!("{}, shown {shown}", misbehaviour.finding),
+        }));
+    }
+
+    /// Keeps notes that disagree, each in a file of its own that any tool reads; to be called once the alerts are durable.
+    fn keep(&self, folder: &Path) -> Result<(), AgentError> {
+        let io = |source| state::StateError::Io { path: folder.to_owned(), source };
+        for note in self.notes.iter().flatten() {
+            std::fs::create_dir_all(folder).map_err(io)?;
+            let name = Sha256Digest::of(&[note.as_bytes()]).to_string();
+            durable_file::replace(&folder.join(format!("{}.note", &name[..16])), note.as_bytes()).map_err(io)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

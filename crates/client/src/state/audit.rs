@@ -189,7 +189,7 @@ pub async fn point(connection: &mut SqliteConnection, pin: &str) -> Result<Optio
     Ok(Some(PointRow { checkpoint, reading: unsigned(row.try_get(2)?, "index")?, state, trails }))
 }
 
-/// Takes away the saved point and all that belongs to it; what a watch told stays.
+/// Takes away the saved point and all that belongs to it; what a watch told stays, and it looks at every record again.
 ///
 /// # Errors
 /// What the database refuses.
@@ -197,7 +197,7 @@ pub async fn forget(connection: &mut SqliteConnection) -> Result<(), StateError>
     prepare(connection).await?;
     sqlx::raw_sql(
         "DELETE FROM audit_point; DELETE FROM audit_trail; DELETE FROM audit_identity; DELETE FROM audit_entry; DELETE FROM audit_remark; \
-         DELETE FROM audit_erased",
+         DELETE FROM audit_erased; DELETE FROM audit_watch",
     )
     .execute(connection)
     .await?;
@@ -333,6 +333,42 @@ pub async fn raise(connection: &mut SqliteConnection, found: &str, alerts: &[Ale
             .await?;
     }
     Ok(())
+}
+
+/// The record up to which a watch has looked for patterns; 0 if it never did.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn looked(connection: &mut SqliteConnection) -> Result<u64, StateError> {
+    prepare(connection).await?;
+    let looked: Option<i64> = sqlx::query_scalar("SELECT looked FROM audit_watch").fetch_optional(connection).await?;
+    looked.map_or(Ok(0), |looked| unsigned(looked, "index"))
+}
+
+/// Notes up to which record a watch has looked; to be called in the transaction in which it raises what it saw, after the point was moved.
+///
+/// # Errors
+/// What the database refuses.
+pub async fn set_looked(connection: &mut SqliteConnection, index: u64) -> Result<(), StateError> {
+    prepare(connection).await?;
+    sqlx::query("INSERT OR REPLACE INTO audit_watch VALUES (1, ?)").bind(signed(index)).execute(connection).await?;
+    Ok(())
+}
+
+/// The first alert, told or not, that proves a fork or a rollback (WAT-01, WAT-02): id, when it was found, and the alert.
+///
+/// # Errors
+/// [`StateError::Damaged`].
+pub async fn first_proof(connection: &mut SqliteConnection) -> Result<Option<(i64, String, Alert)>, StateError> {
+    prepare(connection).await?;
+    let proofs = "SELECT id, found, alert FROM audit_alert WHERE key LIKE 'WAT-01 %' OR key LIKE 'WAT-02 %' ORDER BY id";
+    for row in sqlx::query(proofs).fetch_all(connection).await? {
+        let alert: Alert = read(row.try_get::<&str, _>(2)?)?;
+        if alert.fails {
+            return Ok(Some((row.try_get(0)?, row.try_get(1)?, alert)));
+        }
+    }
+    Ok(None)
 }
 
 /// The alerts that were not told yet, oldest first: id, when it was found, and the alert.

@@ -42,6 +42,12 @@ CREATE TABLE IF NOT EXISTS audit_erased (
     idx INTEGER PRIMARY KEY
 ) STRICT;
 
+-- Up to which record a watch has looked for patterns; an audit in between moves the point, and not this.
+CREATE TABLE IF NOT EXISTS audit_watch (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    looked INTEGER NOT NULL
+) STRICT;
+
 -- What a watch found; told once it was shown. `key` is one text for one occurrence.
 CREATE TABLE IF NOT EXISTS audit_alert (
     id INTEGER PRIMARY KEY,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use custodia_core::log::checkpoint::VerifiedCheckpoint;
 use custodia_core::log::stamp::{StampRequest, StampRoots, StampedBytes, UnverifiedStamp};
 
+use super::Lately;
 use super::ask::Peer;
 use crate::error::Refusal;
 use crate::keys::random;
@@ -26,11 +27,11 @@ impl Authority {
         Self { name, peer, roots }
     }
 
-    /// Whether it is to be asked: it has not stamped this head, and no head since that second; or has not stamped this head, if always.
-    pub async fn is_due(&self, vault: &Vault, head: &VerifiedCheckpoint, always: bool, since: u64) -> Result<bool, StoreError> {
+    /// Whether it is to be asked: it has not stamped this head, and no head lately.
+    pub async fn is_due(&self, vault: &Vault, head: &VerifiedCheckpoint, lately: &Lately) -> Result<bool, StoreError> {
         let mut conn = vault.store.read().await?;
         let last = kept::last_stamped(&mut conn, &self.name).await?;
-        Ok(last.is_none_or(|last| last.size < head.size() && (always || last.seconds < since)))
+        Ok(last.is_none_or(|last| last.size < head.size() && !lately.includes(last.seconds)))
     }
 
     /// Asks it for a stamp of this head, and keeps it.

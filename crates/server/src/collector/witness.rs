@@ -1,5 +1,6 @@
 //! One witness and its turns (C2SP tlog-witness).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use custodia_core::log::checkpoint::VerifiedCheckpoint;
@@ -9,7 +10,7 @@ use custodia_core::log::witness::AddCheckpoint;
 use custodia_core::log::{Cosignature, CosignerKey};
 
 use super::ask::{Answered, Peer};
-use super::head;
+use super::{Lately, head};
 use crate::error::Refusal;
 use crate::store::{StoreError, kept};
 use crate::vault::Vault;
@@ -36,11 +37,13 @@ pub(super) struct AskedWitness {
     peer: Peer,
     /// What it said that contradicts the database, at the last turn.
     contradicts: Mutex<Option<String>>,
+    /// Whether it has answered in this process so that it was compared with the database.
+    answered: AtomicBool,
 }
 
 impl AskedWitness {
     pub fn new(key: CosignerKey, peer: Peer) -> Self {
-        Self { key, peer, contradicts: Mutex::default() }
+        Self { key, peer, contradicts: Mutex::default(), answered: AtomicBool::new(false) }
     }
 
     pub const fn key(&self) -> &CosignerKey {
@@ -51,11 +54,14 @@ impl AskedWitness {
         self.contradicts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether it is to be asked: it has not cosigned this head, and no head since that second; or always.
-    pub async fn is_due(&self, vault: &Vault, head: &VerifiedCheckpoint, always: bool, since: u64) -> Result<bool, StoreError> {
+    /// Whether it is to be asked: it has not cosigned this head, and no head lately; or it contradicts, or was not yet compared in this process.
+    pub async fn is_due(&self, vault: &Vault, head: &VerifiedCheckpoint, lately: &Lately) -> Result<bool, StoreError> {
+        if !self.answered.load(Ordering::Acquire) || self.contradiction().is_some() {
+            return Ok(true);
+        }
         let mut conn = vault.store.read().await?;
         let last = kept::last_cosigned(&mut conn, &self.key.to_string()).await?;
-        Ok(always || self.contradiction().is_some() || last.is_none_or(|last| last.size < head.size() && last.seconds < since))
+        Ok(last.is_none_or(|last| last.size < head.size() && !lately.includes(last.seconds)))
     }
 
     /// Asks it for this head, and keeps its cosignature.
@@ -66,6 +72,7 @@ impl AskedWitness {
             }
             Err(trouble) => Err(trouble),
         };
+        let compared = !matches!(cosigned, Err(Trouble::Words(_)));
         let (trouble, contradicts) = match cosigned {
             Ok(()) | Err(Trouble::Ahead) => (None, None),
             Err(Trouble::Words(words)) => (Some(words), self.contradiction()),
@@ -75,6 +82,7 @@ impl AskedWitness {
             tracing::error!(witness = %self.key.name(), trouble, "a witness contradicts this log's database");
         }
         *self.contradicts.lock().unwrap_or_else(PoisonError::into_inner) = contradicts;
+        self.answered.fetch_or(compared, Ordering::AcqRel);
         self.peer.report(self.key.name().as_str(), trouble);
     }
 

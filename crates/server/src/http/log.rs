@@ -1,7 +1,7 @@
 //! The public log, the registry, and the whole log for auditors.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use custodia_api::messages::{Acknowledged, ReadLog, RegistryAct};
+use custodia_api::messages::{Acknowledged, CosignaturesKept, ReadLog, RegistryAct};
 use custodia_core::custody::intent::UnverifiedIntent;
 use custodia_core::custody::kind::Kind;
 use custodia_core::jws::MAX_JWS_BYTES;
@@ -71,12 +71,13 @@ pub(super) async fn cosignatures(shared: web::Data<Shared>, request: HttpRequest
         shared.vault.keep_cosignatures(&note).await
     };
     let kept = kept.await;
-    // Nobody signs the request: what brings nothing is bounded by its address.
+    // Nobody signs the request: what brings nothing new is bounded by its address.
     match kept {
-        Ok(kept) if kept.kept > 0 => Ok(json(&kept)),
-        Ok(kept) => {
-            count_stranger(&shared, &request, &"it brings nothing that is kept")?;
-            Ok(json(&kept))
+        Ok(brought) => {
+            if brought.new == 0 {
+                count_stranger(&shared, &request, &"it brings nothing that is kept")?;
+            }
+            Ok(json(&CosignaturesKept { kept: brought.standing }))
         }
         Err(refusal) => {
             count_stranger(&shared, &request, &refusal)?;

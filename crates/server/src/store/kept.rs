@@ -45,6 +45,12 @@ pub(crate) async fn cosignature_lines(conn: &mut Conn, size: TreeSize) -> Result
     rows.into_iter().map(|mut row| row.text()).collect()
 }
 
+/// The keys by which a checkpoint is cosigned, as text.
+pub(crate) async fn cosigners(conn: &mut Conn, size: TreeSize) -> Result<Vec<String>, StoreError> {
+    let rows = sql("SELECT vkey FROM cosignatures WHERE size = $1").number(size.get()).rows(conn).await?;
+    rows.into_iter().map(|mut row| row.text()).collect()
+}
+
 /// The stamps of a checkpoint, in the order of their authorities.
 pub(crate) async fn stamps(conn: &mut Conn, size: TreeSize) -> Result<Vec<Vec<u8>>, StoreError> {
     let rows = sql("SELECT response FROM stamps WHERE size = $1 ORDER BY authority").number(size.get()).rows(conn).await?;

@@ -28,10 +28,10 @@ const NOW: Duration = Duration::ZERO;
 type Lie = Box<dyn Fn(&[u8]) -> Said + Send + Sync>;
 
 /// An answer: status, media type, body.
-type Said = (u16, &'static str, Vec<u8>);
+pub(super) type Said = (u16, &'static str, Vec<u8>);
 
 /// Somebody on loopback who answers each request by a function of it, and counts them.
-async fn somebody(answer: impl Fn(&[u8]) -> Said + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+pub(super) async fn somebody(answer: impl Fn(&[u8]) -> Said + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let count = Arc::new(AtomicUsize::new(0));
@@ -50,7 +50,7 @@ async fn somebody(answer: impl Fn(&[u8]) -> Said + Send + Sync + 'static) -> (St
 }
 
 /// A vault whose log is still empty, under a policy of these witnesses.
-async fn world(witnesses: &[(CosignerKey, String)], quorum: &str) -> World {
+pub(super) async fn world(witnesses: &[(CosignerKey, String)], quorum: &str) -> World {
     let mut world = World::on(Pair::SqliteAndFolder).await;
     ask(&mut world, witnesses, quorum).await;
     world
@@ -64,7 +64,7 @@ async fn ask(world: &mut World, witnesses: &[(CosignerKey, String)], quorum: &st
     world.start().await;
 }
 
-async fn turn(world: &World) {
+pub(super) async fn turn(world: &World) {
     world.running.as_ref().unwrap().collector().ask_witnesses(NOW).await;
 }
 
@@ -81,7 +81,7 @@ async fn signers(world: &World) -> Vec<String> {
 }
 
 /// An own cosignature of whatever is sent.
-fn honest(number: u8, body: &[u8]) -> String {
+pub(super) fn honest(number: u8, body: &[u8]) -> String {
     let request = AddCheckpoint::parse(body).unwrap();
     let head = SignedCheckpoint::parse(request.checkpoint().as_str().as_bytes()).unwrap();
     let key = request_key(&head);
@@ -95,7 +95,7 @@ fn request_key(head: &SignedCheckpoint) -> custodia_core::log::LogKey {
 
 static LOG_KEY: std::sync::Mutex<Vec<custodia_core::log::LogKey>> = std::sync::Mutex::new(Vec::new());
 
-fn known(world: &World) {
+pub(super) fn known(world: &World) {
     LOG_KEY.lock().unwrap().push(world.log_key.clone());
 }
 
@@ -231,6 +231,7 @@ async fn nobody_is_asked_twice_for_one_head_nor_soon_after_another_process_asked
     collector.ask_witnesses(Duration::from_secs(1)).await;
     assert_eq!(count.load(Ordering::SeqCst), asked, "no new records");
     world.prosecutor(11).await;
+    world.clock.set(1_795_467_845 + 10);
     collector.ask_witnesses(Duration::from_secs(u64::from(u32::MAX))).await;
     assert_eq!(count.load(Ordering::SeqCst), asked, "cosigned lately");
     world.clock.set(1_795_467_845 + 100);

@@ -142,6 +142,23 @@ async fn an_address_that_brings_nothing_is_slowed_and_what_is_good_passes() {
     world.bring(PATH, b"no checkpoint").await.refused(ErrorCode::TooMany);
     world.bring(PATH, by(&witness(2), &head, 100).as_bytes()).await.refused(ErrorCode::TooMany);
     assert_eq!(world.bring(PATH, by(&witness(1), &head, 100).as_bytes()).await.json::<CosignaturesKept>().kept, 1);
+    // It stands now: brought again it is nothing new, whatever time it says.
+    for seconds in [100, 200] {
+        world.bring(PATH, by(&witness(1), &head, seconds).as_bytes()).await.refused(ErrorCode::TooMany);
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_stands_already_counts_for_its_address_like_what_brings_nothing() {
+    let limits = LimitsConfig { refused_per_minute: 2.try_into().unwrap(), ..LimitsConfig::default() };
+    let mut world = World::with_limits(Pair::SqliteAndFolder, limits).await;
+    world.begin().await;
+    let cosigned = world.cosigned().await;
+    for _ in 0..3 {
+        assert_eq!(world.bring(PATH, cosigned.as_bytes()).await.json::<CosignaturesKept>().kept, 1, "how many stand");
+    }
+    world.bring(PATH, cosigned.as_bytes()).await.refused(ErrorCode::TooMany);
     world.stop().await;
 }
 

@@ -186,6 +186,27 @@ async fn a_fork_and_a_proof_that_does_not_prove_are_refused_and_kept_so_that_any
 }
 
 #[tokio::test]
+async fn evidence_has_an_end_and_what_strangers_send_leaves_room_for_forks() {
+    let (log, other) = (Log::new(""), Log::new("other"));
+    let place = Place::new(NAME, &signer().log_key().to_string());
+    let witness = place.run().await;
+    cosigned(&witness.key, &log.head(5), &add(&witness, &log.request(0, 5)).await);
+    let folder = place.state().join("evidence");
+    let fill = |from: usize, to: usize| (from..to).for_each(|number| std::fs::create_dir_all(folder.join(format!("f{number}"))).unwrap());
+    let count = || std::fs::read_dir(&folder).unwrap().count();
+    fill(0, 1000);
+    assert_eq!(add(&witness, &other.request(5, 9)).await.0, 422);
+    assert_eq!(count(), 1000, "no room for another proof that does not prove");
+    assert_eq!(add(&witness, &other.request(3, 5)).await, size(5));
+    assert_eq!(count(), 1001, "a fork is kept");
+    let third = signer().sign(TreeSize::new(5).unwrap(), RootHash::from_bytes([5; 32])).unwrap();
+    fill(1000, 1999);
+    assert_eq!(add(&witness, &format!("old 5\n\n{}", third.note().as_str())).await, size(5));
+    assert_eq!(count(), 2000, "and has an end too");
+    witness.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn lines_of_others_are_not_kept_with_a_head() {
     let log = Log::new("");
     let place = Place::new(NAME, &signer().log_key().to_string());

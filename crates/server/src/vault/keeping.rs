@@ -1,9 +1,9 @@
 //! Kept checkpoints: what is given out, and cosignatures that somebody brings.
 
-use custodia_api::messages::{CosignaturesKept, Kept};
+use custodia_api::messages::Kept;
 use custodia_core::custody::wire::Base64;
 use custodia_core::log::checkpoint::SignedCheckpoint;
-use custodia_core::log::cosignature::Cosignature;
+use custodia_core::log::cosignature::{Cosignature, CosignerKey};
 use custodia_core::log::merkle::TreeSize;
 use custodia_core::log::policy::Policy;
 
@@ -11,6 +11,15 @@ use super::Vault;
 use crate::error::Refusal;
 use crate::store::kept::{self, Bound, With};
 use crate::store::log;
+
+/// What came of cosignatures that somebody brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Brought {
+    /// By how many of the keys among the lines a cosignature stands now, whether it came before or not.
+    pub standing: u64,
+    /// How many of them did not stand before.
+    pub new: u64,
+}
 
 impl Vault {
     /// The nearest kept checkpoint within a bound, with all cosignatures and stamps.
@@ -33,15 +42,17 @@ impl Vault {
         Ok(Kept { checkpoint, stamps })
     }
 
-    /// Keeps those of a checkpoint's cosignatures that are by keys of the policy and verify; others are passed over.
+    /// Keeps those of a checkpoint's cosignatures that are by keys of the policy and verify; others are passed over. Of a key whose cosignature of that
+    /// size stands already no line is verified, and nothing is written where nothing is new.
     ///
     /// # Errors
     /// No checkpoint; one that this log never signed.
-    pub async fn keep_cosignatures(&self, note: &[u8]) -> Result<CosignaturesKept, Refusal> {
+    pub async fn keep_cosignatures(&self, note: &[u8]) -> Result<Brought, Refusal> {
         let sent = SignedCheckpoint::parse(note).map_err(|error| Refusal::Malformed(error.to_string()))?;
         let size = sent.claim().size;
         let mut conn = self.store.read().await?;
         let own = log::checkpoint_of(&mut conn, size).await?;
+        let known = kept::cosigners(&mut conn, size).await?;
         drop(conn);
         let own = own.and_then(|own| SignedCheckpoint::parse(own.as_bytes()).ok());
         if own.is_none_or(|own| own.claim() != sent.claim()) {
@@ -53,9 +64,14 @@ impl Vault {
         }
         let keys = self.policy.iter().flat_map(Policy::witnesses).map(|witness| &witness.key);
         let lines = sent.note().signatures();
-        let verified: Vec<Cosignature> = keys.filter_map(|key| lines.iter().find_map(|line| key.verify(sent.claim(), line).ok())).collect();
-        self.store_cosignatures(size, &verified).await?;
-        Ok(CosignaturesKept { kept: verified.len() as u64 })
+        let named = |key: &&CosignerKey| lines.iter().any(|line| key.verifier_key().is_named_by(line));
+        let (standing, missing): (Vec<_>, Vec<_>) = keys.filter(named).partition(|key| known.contains(&key.to_string()));
+        // A line that names another key is passed over before anything is verified, so each line is verified at most once.
+        let new: Vec<Cosignature> =
+            missing.into_iter().filter_map(|key| lines.iter().find_map(|line| key.verify(sent.claim(), line).ok())).collect();
+        self.store_cosignatures(size, &new).await?;
+        let (standing, new) = (standing.len() as u64, new.len() as u64);
+        Ok(Brought { standing: standing + new, new })
     }
 
     /// Stores cosignatures of the log's own checkpoint of that size; those that stand already change nothing.

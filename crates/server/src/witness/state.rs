@@ -25,8 +25,10 @@ use custodia_core::time::LogTime;
 use crate::durable;
 use crate::error::StartError;
 
-/// Evidence that is kept of proofs which do not prove; anybody can send such, so there is an end to it. Forks are always kept.
+/// How many folders of evidence there may be for another proof that does not prove to be kept; anybody can send such.
 const MOST_UNPROVEN: usize = 1000;
+/// How many there may be for another fork to be kept: above what proofs can fill, and so many that one more says nothing new.
+const MOST_IN_ALL: usize = 2000;
 /// The longest state that is read: 64 logs, each with a note of the usual length many times over.
 const MAX_STATE_BYTES: u64 = 64 * MAX_NOTE_BYTES as u64;
 
@@ -158,18 +160,22 @@ impl State {
         self.write()
     }
 
-    /// Keeps two checkpoints that do not go together, if both are the log's; the same two once.
+    /// Logs and keeps two checkpoints that do not go together, if both are the log's; the same two once. Where there is enough evidence, it is logged
+    /// alone.
     pub fn keep_evidence(&self, finding: Finding, request: &AddCheckpoint, bytes: &[u8], log_key: String, now: LogTime) -> io::Result<()> {
         let Some(held) = self.held(request.origin()) else { return Ok(()) };
         let (cosigned, shown) = (held.note().as_str(), request.checkpoint().as_str());
         let pair = Sha256Digest::of(&[held.note().text().as_bytes(), b"\n", request.checkpoint().text().as_bytes()]).to_string();
         let (folder, id) = (evidence_in(&self.folder), &pair[..16]);
         durable::make_private_folder(&folder)?;
-        if folder.join(id).exists() || (finding == Finding::Unproven && fs::read_dir(&folder)?.count() >= MOST_UNPROVEN) {
+        if folder.join(id).exists() {
             return Ok(());
         }
-        let word = if finding == Finding::Fork { "fork" } else { "unproven" };
+        let (word, most) = if finding == Finding::Fork { ("fork", MOST_IN_ALL) } else { ("unproven", MOST_UNPROVEN) };
         tracing::error!(log.origin = request.origin(), finding = word, evidence = id, "a log signed what does not go together");
+        if fs::read_dir(&folder)?.count() >= most {
+            return Ok(());
+        }
         let beside = folder.join(format!(".{id}"));
         if beside.exists() {
             fs::remove_dir_all(&beside)?;

@@ -9,7 +9,7 @@ use custodia_client::audit::{AuditorKey, Told, Turn, Watch, WatchSettings};
 use custodia_core::custody::kind::Purpose;
 use custodia_core::watch::Limits;
 
-use super::{cosign, open_key};
+use super::{cosign, evidence_of, open_key, proof_in_the_way};
 use crate::commands::{Reason, agent, read_text};
 use crate::failure::{Code, Failure};
 use crate::settings::Settings;
@@ -36,7 +36,8 @@ pub struct Options {
     /// The folder for checkpoints that disagree. Without it: evidence in the folder of the device's state.
     #[arg(long, value_name = "FOLDER")]
     evidence: Option<PathBuf>,
-    /// After each clean turn with new records, cosign the checkpoint with the key in this folder, and send it to the server.
+    /// After each clean turn with new records, cosign the checkpoint with the key in this folder, and send it to the server. Nothing is cosigned any
+    /// more once this device has proved the log forked or rolled back.
     #[arg(long, value_name = "FOLDER")]
     cosign: Option<PathBuf>,
 }
@@ -76,21 +77,30 @@ pub async fn run(options: Options, settings: &Settings) -> Result<(), Failure> {
     };
     let evidence = match options.evidence {
         Some(folder) => folder,
-        None => settings.home()?.join("evidence"),
+        None => evidence_of(settings)?,
     };
     let statement = Reason { reason: options.reason, reference: None }.into();
-    let mut watch =
-        Watch::new(WatchSettings { purpose: options.purpose, statement, limits: rules.limits, policy, others: rules.others, evidence });
+    let mut watch = Watch::new(WatchSettings {
+        purpose: options.purpose,
+        statement,
+        limits: rules.limits,
+        policy,
+        others: rules.others,
+        evidence: evidence.clone(),
+    });
     let mut key = options.cosign.as_deref().map(|folder| open_key(folder, settings)).transpose()?;
     let mut said = Vec::new();
     loop {
-        match turn(&agent, &mut watch, key.as_mut(), &mut said).await {
-            Ok(failing) if options.once => {
-                return match failing {
-                    0 => Ok(()),
+        match turn(&agent, &mut watch, key.as_mut().map(|key| (key, evidence.as_path())), &mut said).await {
+            Ok(Done { failing, refused }) if options.once => {
+                return match (failing, refused) {
+                    (0, None) => Ok(()),
+                    (0, Some(refused)) => Err(refused),
                     _ => Err(Failure::new(Code::WatchFound, format!("{failing} of what was told does not hold"), "")),
                 };
             }
+            // The watch goes on telling.
+            Ok(Done { refused: Some(refused), .. }) => say_once(format!("{} {}", refused.message, refused.next), &mut said),
             Ok(_) => {}
             Err(failure) if !options.once && passes(&failure) => {
                 note(&format!("{} Tried again in {} seconds.", failure.message, options.every));
@@ -106,8 +116,16 @@ const fn passes(failure: &Failure) -> bool {
     matches!(failure.code, Code::Unavailable | Code::ClockSkew)
 }
 
-/// One turn; how many of the alerts told say that something does not hold.
-async fn turn(agent: &Agent, watch: &mut Watch, key: Option<&mut AuditorKey>, said: &mut Vec<String>) -> Result<usize, Failure> {
+/// What a turn came to.
+struct Done {
+    /// How many of the alerts told say that something does not hold.
+    failing: usize,
+    /// Why nothing was cosigned that is clean.
+    refused: Option<Failure>,
+}
+
+/// One turn; the key cosigns what is clean, unless this device has a proof against the log; its notes lie in the folder beside the key.
+async fn turn(agent: &Agent, watch: &mut Watch, key: Option<(&mut AuditorKey, &Path)>, said: &mut Vec<String>) -> Result<Done, Failure> {
     // What was found is told even if the turn then ended badly.
     let turn = agent.watch_turn(watch).await;
     let mut failing = 0;
@@ -118,12 +136,24 @@ async fn turn(agent: &Agent, watch: &mut Watch, key: Option<&mut AuditorKey>, sa
     }
     let turn = turn?;
     tell(&turn, said);
-    if let (Some(key), Some(report)) = (key, watch.report().filter(|_| turn.clean))
+    let mut refused = None;
+    if let (Some((key, evidence)), Some(report)) = (key, watch.report().filter(|_| turn.clean))
         && key.last_cosigned().is_none_or(|last| last.claim().size.get() < report.size())
     {
-        cosign(agent, key, report, None).await?;
+        refused = proof_in_the_way(agent, evidence).await?;
+        if refused.is_none() {
+            cosign(agent, key, report, None, evidence).await?;
+        }
     }
-    Ok(failing)
+    Ok(Done { failing, refused })
+}
+
+/// Says what stays as it is, the first time only.
+fn say_once(what: String, said: &mut Vec<String>) {
+    if !said.contains(&what) {
+        note(&what);
+        said.push(what);
+    }
 }
 
 /// Says what was read, and once what is not looked at.
@@ -133,10 +163,7 @@ fn tell(turn: &Turn, said: &mut Vec<String>) {
         note(&format!("{} records replayed up to {}, entered as record {reading}: {state}.", turn.replayed, turn.size));
     }
     for what in &turn.unchecked {
-        if !said.contains(what) {
-            note(&format!("not checked  {}", printable(what)));
-            said.push(what.clone());
-        }
+        say_once(format!("not checked  {}", printable(what)), said);
     }
 }
 

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use custodia_core::custody::replay::Replay;
 use custodia_core::log::{LogKey, SignedCheckpoint, VerifiedCheckpoint};
-use custodia_core::watch::Alert;
 use custodia_core::watch::rules::heads::{self, Waiting};
 
-use super::{Turn, Watch, WatchSettings, keep};
+use super::{Found, Turn, Watch};
 use crate::agent::Agent;
 use crate::audit::AuditReport;
 use crate::durable_file;
@@ -26,7 +25,7 @@ impl Agent {
         watch: &Watch,
         replay: &Replay,
         report: Option<&AuditReport>,
-        alerts: &mut Vec<Alert>,
+        found: &mut Found,
         turn: &mut Turn,
     ) -> Result<(), AgentError> {
         let (key, head) = {
@@ -38,7 +37,7 @@ impl Agent {
         for path in &settings.others {
             let name = shown_path(path);
             match read_checkpoint(path, &key) {
-                Ok(shown) => self.compare(&shown, &name, (&head, replay), settings, alerts)?,
+                Ok(shown) => compare(&shown, &name, (&head, replay), found),
                 Err(problem) => turn.unchecked.push(format!("{name}: {problem}")),
             }
         }
@@ -55,10 +54,10 @@ impl Agent {
         } else {
             let stamped = self.kept(Side::AtMost(head.size().get()), "stamp").await?;
             if let Some((stamped, _)) = &stamped {
-                self.compare(stamped, "the log's kept checkpoint", (&head, replay), settings, alerts)?;
+                compare(stamped, "the log's kept checkpoint", (&head, replay), found);
             }
             let first = waiting(stamped.map_or(0, |(checkpoint, _)| checkpoint.size().get())).await?;
-            alerts.extend(heads::not_stamped(first, now, &settings.limits));
+            found.alerts.extend(heads::not_stamped(first, now, &settings.limits));
         }
         let Some(policy) = settings.policy.as_ref().filter(|policy| policy.demands_cosignatures()) else {
             turn.unchecked.push("freshness and witnesses: no policy is set".to_owned());
@@ -68,7 +67,7 @@ impl Agent {
         let (mut vouched, mut at_most) = (None, head.size().get());
         for _ in 0..MOST_KEPT {
             let Some((kept, _)) = self.kept(Side::AtMost(at_most), "cosignature").await? else { break };
-            self.compare(&kept, "the log's kept checkpoint", (&head, replay), settings, alerts)?;
+            compare(&kept, "the log's kept checkpoint", (&head, replay), found);
             let size = kept.size().get();
             let cosignatures = policy.cosignatures(&kept).unwrap_or_default();
             for (witness, newest) in policy.witnesses().iter().zip(&mut cosigned) {
@@ -85,32 +84,23 @@ impl Agent {
             at_most = size - 1;
         }
         let behind = waiting(vouched.map_or(0, |(size, _)| size)).await?;
-        alerts.extend(heads::not_vouched(vouched, behind, now, &settings.limits));
+        found.alerts.extend(heads::not_vouched(vouched, behind, now, &settings.limits));
         for (witness, newest) in policy.witnesses().iter().zip(cosigned) {
             let first = waiting(newest.unwrap_or(0)).await?;
-            alerts.extend(heads::not_cosigned(witness.key.name().as_str(), first, now, &settings.limits));
+            found.alerts.extend(heads::not_cosigned(witness.key.name().as_str(), first, now, &settings.limits));
         }
         Ok(())
     }
+}
 
-    /// A checkpoint that somebody shows against the head and the replayed tree; one that cannot be is kept as evidence.
-    #[expect(clippy::unused_self, reason = "it is one of the steps of a turn")]
-    fn compare(
-        &self,
-        shown: &VerifiedCheckpoint,
-        by: &str,
-        (head, replay): (&VerifiedCheckpoint, &Replay),
-        settings: &WatchSettings,
-        alerts: &mut Vec<Alert>,
-    ) -> Result<(), AgentError> {
-        let fork = heads::fork(shown, by, |size| replay.root_at(size)).or_else(|| heads::two_roots(head, shown));
-        if fork.is_some() {
-            keep(&settings.evidence, head.note().as_str(), shown.note().as_str())?;
-        }
-        alerts.extend(fork);
-        alerts.extend(heads::shown_newer(shown, by, head.size()));
-        Ok(())
+/// A checkpoint that somebody shows against the head and the replayed tree; one that cannot be is evidence.
+fn compare(shown: &VerifiedCheckpoint, by: &str, (head, replay): (&VerifiedCheckpoint, &Replay), found: &mut Found) {
+    let fork = heads::fork(shown, by, |size| replay.root_at(size)).or_else(|| heads::two_roots(head, shown));
+    if fork.is_some() {
+        found.notes.push([head.note().as_str().to_owned(), shown.note().as_str().to_owned()]);
     }
+    found.alerts.extend(fork);
+    found.alerts.extend(heads::shown_newer(shown, by, head.size()));
 }
 
 fn read_checkpoint(path: &Path, key: &LogKey) -> Result<VerifiedCheckpoint, String> {
