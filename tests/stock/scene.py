@@ -198,6 +198,8 @@ class Scene:
         """A dossier of the first exhibit, which the auditor's key cosigned after a replay, and the judge's trust file."""
         self.run("dossier", "make", CASE, self.exhibit, "--to", "dossier.zip", "--recipient", "Court of Antwerp", "--purpose", "trial",
                  "--reason", "Indictment", home="joost")
+        # Stamped before anything else is entered: the dossier ends with this head, and its last record needs a stamp behind it too.
+        self.kept(size(self.get("/checkpoint").decode()), "stamp")
         self.auditor = self.run("audit", "key", "auditor-key", "--name", "audit.example/ines").strip()
         self.run("audit", "--purpose", "lawfulness-check", "--reason", "Yearly supervision", "--cosign", "auditor-key", "--checkpoint", "cosigned", home="ines")
         (self.folder / "late.checkpoint").write_bytes(self.get("/checkpoint"))
