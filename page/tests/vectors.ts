@@ -5,10 +5,11 @@ import { inflateSync } from "node:zlib";
 import { blake3 } from "@noble/hashes/blake3";
 import { sha256 } from "@noble/hashes/sha2";
 
-import { fromBase64, fromHex, Refusal, toHex, toUtf8 } from "../src/core/bytes.js";
+import { concat, fromBase64, fromHex, Refusal, toHex, toUtf8 } from "../src/core/bytes.js";
 import { openMessage, openReason } from "../src/core/cobblestone.js";
 import { parseDevice, parseRoot } from "../src/core/certificate.js";
 import { verifyEd25519 } from "../src/core/ed25519.js";
+import { crc32, joinCrc32 } from "../src/core/crc32.js";
 import { parseIntent, verifyIntent } from "../src/core/intent.js";
 import { read } from "../src/core/json.js";
 import { derivationCommitment, openManifest, parseManifest } from "../src/core/manifest.js";
@@ -23,10 +24,11 @@ import { certify, parseTrustList, verifyFirst, verifySuccessor } from "../src/co
 import { parsePem, parseTsaCertificate } from "../src/core/tsa-certificate.js";
 import { parseTrust } from "../src/core/trust.js";
 import { claimedMillis } from "../src/core/time.js";
-import { makeHashes, RUN_BYTES } from "../src/fast/hashes.js";
+import { blake3OfRuns, makeHashes, RUN_BYTES } from "../src/fast/hashes.js";
 import { instantiate } from "../src/fast/module.js";
 import { nodePrimitives, verifyFile } from "../src/node.js";
 import { webPrimitives } from "../src/web-primitives.js";
+import { digesting } from "./digesting.js";
 
 // Vectors are JSON of many shapes; each test says which members it reads.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -220,24 +222,48 @@ async function dossiers(): Promise<void> {
   }
 }
 
-/** The hashes of long files are those of @noble, at every length at which something changes. */
+/** The hashes of long entries are those of @noble, with WebAssembly and without, at every length at which something changes. */
 function hashes(): void {
-  const made = makeHashes();
   const bytes = new Uint8Array(4 * RUN_BYTES + 77_777);
   for (let [at, state] = [0, 1]; at < bytes.length; at++) {
     state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
     bytes[at] = state >> 16;
   }
   const around = (length: number): number[] => [length - 1, length, length + 1];
-  const lengths = [0, 1, ...[55, 64, 1024, 4096, RUN_BYTES, RUN_BYTES + 1024, 2 * RUN_BYTES, 3 * RUN_BYTES, 4 * RUN_BYTES].flatMap(around), bytes.length];
+  const lengths = [0, 1, ...[55, 64, 1024, 2048, 3072, 4096, RUN_BYTES, RUN_BYTES + 1024, 2 * RUN_BYTES, 3 * RUN_BYTES, 4 * RUN_BYTES].flatMap(around), bytes.length];
+  const compare = (what: string, found: Uint8Array | undefined, expected: Uint8Array): void => {
+    run++;
+    if (!found || toHex(found) !== toHex(expected)) wrong.push(what);
+  };
+  const module = instantiate();
+  if (!module) wrong.push("there is no WebAssembly here, so it was not compared");
   for (const length of lengths) {
-    for (const [name, digest, other] of [["SHA-256", made.sha256(), sha256], ["BLAKE3", made.blake3(), blake3]] as const) {
-      run++;
-      for (let at = 0; at < length; at += RUN_BYTES) digest.update(bytes.subarray(at, Math.min(length, at + RUN_BYTES)));
-      if (toHex(digest.digest()) !== toHex(other(bytes.subarray(0, length)))) wrong.push(`${name} of ${length} bytes`);
+    const all = bytes.subarray(0, length);
+    const [expectedSha256, expectedBlake3] = [sha256(all), blake3(all)];
+    for (const made of [makeHashes(module), makeHashes(null)]) {
+      const what = `of ${length} bytes ${made.isFast ? "by WebAssembly" : "without"}`;
+      const long = made.long(true);
+      // Parts of one run and of two.
+      for (let [at, part] = [0, RUN_BYTES]; at < length; at += part, part = 3 * RUN_BYTES - part) long.update(all.subarray(at, at + part));
+      const digests = long.digest();
+      compare(`SHA-256 ${what}`, digests.sha256, expectedSha256);
+      if (!made.isFast) compare(`BLAKE3 ${what}`, digests.blake3, expectedBlake3);
     }
+    const made = makeHashes(module);
+    const runs = Array.from({ length: Math.ceil(length / RUN_BYTES) }, (_, at) => all.subarray(at * RUN_BYTES, (at + 1) * RUN_BYTES));
+    if (runs.length > 1) {
+      // In no order of theirs, as workers come to them.
+      const values: Uint8Array[] = [];
+      for (const at of runs.map((_, at) => at).reverse()) values[at] = made.run(runs[at] as Uint8Array)?.value(at) as Uint8Array;
+      compare(`BLAKE3 of ${length} bytes run by run`, blake3OfRuns(values), expectedBlake3);
+    } else {
+      compare(`BLAKE3 of ${length} bytes as one run`, made.run(all)?.digest(), expectedBlake3);
+    }
+    compare(`the leaf of ${length} bytes`, made.run(runs[0] ?? all)?.leaf(), concat(Uint8Array.of(0), runs[0] ?? all));
+    const cut = Math.floor(length / 3);
+    run++;
+    if (joinCrc32(crc32(all.subarray(0, cut)), crc32(all.subarray(cut)), length - cut) !== crc32(all)) wrong.push(`the joined CRC-32 of ${length} bytes`);
   }
-  if (!instantiate()) wrong.push("there is no WebAssembly here, so nothing was compared");
 }
 
 async function all(primitives: Primitives): Promise<void> {
@@ -252,10 +278,14 @@ async function all(primitives: Primitives): Promise<void> {
 }
 
 hashes();
-await all(nodePrimitives);
-const first = run;
 // Debian 12's node 18 has WebCrypto, but not yet as a global.
 if (!("crypto" in globalThis)) Object.assign(globalThis, { crypto: (await import("node:crypto")).webcrypto });
+install(nodePrimitives);
+const pieces = await digesting();
+run += pieces.run;
+wrong.push(...pieces.wrong);
+await all(nodePrimitives);
+const first = run;
 await all(webPrimitives);
 if (wrong.length > 0) {
   console.error(wrong.join("\n"));

@@ -1,8 +1,9 @@
-// SHA-256 and BLAKE3 of long files, by the WebAssembly module where there is one, else by @noble.
+// SHA-256 and BLAKE3 of long entries, by the WebAssembly module where there is one, else by @noble.
 
 import { blake3 } from "@noble/hashes/blake3";
 import { sha256 } from "@noble/hashes/sha2";
 
+import { concat } from "../core/bytes.js";
 import { INPUT, instantiate, IV, type HashModule } from "./module.js";
 
 /** The longest run of bytes that is taken at once: 1 MiB. */
@@ -20,30 +21,44 @@ const CHUNK_END = 2;
 const PARENT = 4;
 const ROOT = 8;
 
-/** A digest of bytes that come in runs of exactly 1 MiB, the last shorter. */
-export interface RunDigest {
-  update(run: Uint8Array): void;
+/** Digests of a long run of bytes that comes in parts of whole runs, the last shorter. */
+export interface LongDigest {
+  update(bytes: Uint8Array): void;
+  /** SHA-256; BLAKE3 besides if it was asked for and cannot be had run by run. */
+  digest(): { sha256: Uint8Array; blake3?: Uint8Array };
+}
+
+/** One run, until the next is taken in. */
+export interface Run {
+  /** The run as a leaf of the tree: a zero byte before it. */
+  leaf(): Uint8Array<ArrayBuffer>;
+  /** Its chaining value in the BLAKE3 of several runs, of which it is the one with this index. */
+  value(index: number): Uint8Array;
+  /** Its BLAKE3 if there is no other. */
   digest(): Uint8Array;
 }
 
 /** Makes digests of both kinds. */
 export interface Hashes {
-  sha256(): RunDigest;
-  blake3(): RunDigest;
+  /** Whether BLAKE3 can be had run by run, in any order. */
+  isFast: boolean;
+  long(wantsBlake3: boolean): LongDigest;
+  /** Takes in a run; null if that is not to be had. */
+  run(bytes: Uint8Array): Run | null;
 }
 
-class WasmSha256 implements RunDigest {
+class WasmSha256 implements LongDigest {
   private readonly state = new Uint32Array(IV);
   private bytes = 0;
   private rest = new Uint8Array();
 
   constructor(private readonly module: HashModule) {}
 
-  update(run: Uint8Array): void {
-    this.bytes += run.length;
-    const whole = run.length - (run.length % BLOCK_BYTES);
-    this.take(run.subarray(0, whole));
-    this.rest = run.slice(whole);
+  update(bytes: Uint8Array): void {
+    this.bytes += bytes.length;
+    const whole = bytes.length - (bytes.length % BLOCK_BYTES);
+    for (let at = 0; at < whole; at += RUN_BYTES) this.take(bytes.subarray(at, Math.min(at + RUN_BYTES, whole)));
+    this.rest = bytes.slice(whole);
   }
 
   private take(blocks: Uint8Array): void {
@@ -56,7 +71,7 @@ class WasmSha256 implements RunDigest {
     this.state.set(state);
   }
 
-  digest(): Uint8Array {
+  digest(): { sha256: Uint8Array } {
     // A one bit, zeros, and the length in bits (FIPS 180-4 §5.1.1).
     const padded = new Uint8Array(this.rest.length < 56 ? 64 : 128);
     padded.set(this.rest);
@@ -66,51 +81,50 @@ class WasmSha256 implements RunDigest {
     const digest = new Uint8Array(32);
     const view = new DataView(digest.buffer);
     this.state.forEach((word, at) => view.setUint32(4 * at, word));
-    return digest;
+    return { sha256: digest };
   }
 }
 
-class WasmBlake3 implements RunDigest {
-  /** Chaining values of whole subtrees, the largest first. */
-  private readonly stack: Uint8Array[] = [];
-  private runs = 0;
-  private last: Uint8Array | null = null;
+/** One run in the module's memory, where a zero byte lies before it. */
+class WasmRun implements Run {
+  private length = 0;
 
   constructor(private readonly module: HashModule) {}
 
-  update(run: Uint8Array): void {
-    if (this.last) this.push(this.last);
-    // The last run is kept, since the root is made otherwise.
-    this.last = run.slice();
+  take(run: Uint8Array): this {
+    this.module.memory.set(run, INPUT);
+    this.length = run.length;
+    return this;
   }
 
-  private push(run: Uint8Array): void {
-    let value = this.valueOf(run);
-    this.runs++;
-    for (let count = this.runs; count % 2 === 0; count /= 2) value = this.parent(this.stack.pop() as Uint8Array, value, 0);
-    this.stack.push(value);
+  leaf(): Uint8Array<ArrayBuffer> {
+    return this.module.memory.subarray(INPUT - 1, INPUT + this.length);
+  }
+
+  value(index: number): Uint8Array {
+    return this.reduce(this.chunkValues(index * (RUN_BYTES / CHUNK_BYTES)), 0);
   }
 
   digest(): Uint8Array {
-    if (this.stack.length === 0) return blake3(this.last ?? new Uint8Array());
-    let value = this.valueOf(this.last as Uint8Array);
-    for (let left = this.stack.pop(); left; left = this.stack.pop()) value = this.parent(left, value, this.stack.length === 0 ? ROOT : 0);
-    return value;
+    // The only chunk is a root of its own kind.
+    if (this.length <= CHUNK_BYTES) return blake3(this.bytes(0));
+    return this.reduce(this.chunkValues(0), ROOT);
   }
 
-  /** The chaining value of a run, whose first chunk is the one after those of all runs before. */
-  private valueOf(run: Uint8Array): Uint8Array {
-    const { memory } = this.module;
-    memory.set(run, INPUT);
-    const counter = this.runs * (RUN_BYTES / CHUNK_BYTES);
-    const whole = Math.floor(run.length / CHUNK_BYTES);
+  private bytes(from: number): Uint8Array {
+    return this.module.memory.subarray(INPUT + from, INPUT + this.length);
+  }
+
+  /** Makes the chaining values of the chunks, the first of which has this number; says how many. */
+  private chunkValues(first: number): number {
+    const whole = Math.floor(this.length / CHUNK_BYTES);
     for (let chunk = 0; chunk < whole; chunk += 4) {
       // Beyond the last whole chunk lie bytes of other runs; their values are written over or not looked at.
-      this.chunks(INPUT + chunk * CHUNK_BYTES, CHUNK_BYTES / BLOCK_BYTES, counter + chunk, VALUES + chunk * CV_BYTES);
+      this.chunks(INPUT + chunk * CHUNK_BYTES, CHUNK_BYTES / BLOCK_BYTES, first + chunk, VALUES + chunk * CV_BYTES);
     }
-    const count = Math.ceil(run.length / CHUNK_BYTES);
-    if (count > whole) memory.set(this.partial(run.subarray(whole * CHUNK_BYTES), counter + whole), VALUES + whole * CV_BYTES);
-    return this.reduce(count);
+    const count = Math.ceil(this.length / CHUNK_BYTES);
+    if (count > whole) this.module.memory.set(partial(this.bytes(whole * CHUNK_BYTES), first + whole), VALUES + whole * CV_BYTES);
+    return count;
   }
 
   private chunks(input: number, blocks: number, counter: number, output: number): void {
@@ -119,41 +133,50 @@ class WasmBlake3 implements RunDigest {
   }
 
   /** Halves the chaining values, pair by pair, until one is left; a value without a right neighbour goes up as it is. */
-  private reduce(count: number): Uint8Array {
+  private reduce(count: number, last: number): Uint8Array {
     const { memory } = this.module;
     let left = count;
     while (left > 1) {
       const pairs = Math.floor(left / 2);
       const single = left % 2 === 1 ? memory.slice(VALUES + (left - 1) * CV_BYTES, VALUES + left * CV_BYTES) : null;
+      const flags = PARENT | (left === 2 ? last : 0);
       for (let pair = 0; pair < pairs; pair += 4) {
-        this.module.blake3(VALUES + pair * BLOCK_BYTES, BLOCK_BYTES, 1, 0, 0, 0, PARENT, 0, 0, VALUES + pair * CV_BYTES);
+        this.module.blake3(VALUES + pair * BLOCK_BYTES, BLOCK_BYTES, 1, 0, 0, 0, flags, 0, 0, VALUES + pair * CV_BYTES);
       }
       if (single) memory.set(single, VALUES + pairs * CV_BYTES);
       left = pairs + (single ? 1 : 0);
     }
     return memory.slice(VALUES, VALUES + CV_BYTES);
   }
+}
 
-  private parent(left: Uint8Array, right: Uint8Array, flags: number): Uint8Array {
-    const { memory } = this.module;
-    memory.set(left, VALUES);
-    memory.set(right, VALUES + CV_BYTES);
-    this.module.blake3(VALUES, BLOCK_BYTES, 1, 0, 0, 0, PARENT | flags, 0, 0, STATE);
-    return memory.slice(STATE, STATE + CV_BYTES);
-  }
+/** The BLAKE3 of all, of the chaining values of two or more runs. */
+export function blake3OfRuns(values: Uint8Array[]): Uint8Array {
+  // Values of whole subtrees, the largest first. The last run's is kept back, since the root is made otherwise.
+  const stack: Uint8Array[] = [];
+  const parent = (left: Uint8Array, right: Uint8Array, flags: number): Uint8Array =>
+    new Uint8Array(compress(new Uint32Array(IV), new Uint32Array(concat(left, right).buffer), 0, BLOCK_BYTES, PARENT | flags).buffer);
+  values.slice(0, -1).forEach((value, at) => {
+    let right = value;
+    for (let count = at + 1; count % 2 === 0; count /= 2) right = parent(stack.pop() as Uint8Array, right, 0);
+    stack.push(right);
+  });
+  let value = values[values.length - 1] as Uint8Array;
+  for (let left = stack.pop(); left; left = stack.pop()) value = parent(left, value, stack.length === 0 ? ROOT : 0);
+  return value;
+}
 
-  /** The chaining value of a chunk that is not whole. */
-  private partial(chunk: Uint8Array, counter: number): Uint8Array {
-    let value = new Uint32Array(IV);
-    for (let at = 0; at < chunk.length; at += BLOCK_BYTES) {
-      const block = new Uint8Array(BLOCK_BYTES);
-      const bytes = chunk.subarray(at, at + BLOCK_BYTES);
-      block.set(bytes);
-      const flags = (at === 0 ? CHUNK_START : 0) | (at + BLOCK_BYTES >= chunk.length ? CHUNK_END : 0);
-      value = compress(value, new Uint32Array(block.buffer), counter, bytes.length, flags);
-    }
-    return new Uint8Array(value.buffer);
+/** The chaining value of a chunk that is not whole. */
+function partial(chunk: Uint8Array, counter: number): Uint8Array {
+  let value = new Uint32Array(IV);
+  for (let at = 0; at < chunk.length; at += BLOCK_BYTES) {
+    const block = new Uint8Array(BLOCK_BYTES);
+    const bytes = chunk.subarray(at, at + BLOCK_BYTES);
+    block.set(bytes);
+    const flags = (at === 0 ? CHUNK_START : 0) | (at + BLOCK_BYTES >= chunk.length ? CHUNK_END : 0);
+    value = compress(value, new Uint32Array(block.buffer), counter, bytes.length, flags);
   }
+  return new Uint8Array(value.buffer);
 }
 
 const PERMUTATION = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
@@ -184,9 +207,28 @@ function compress(value: Uint32Array, block: Uint32Array, counter: number, lengt
   return Uint32Array.from({ length: 8 }, (_, i) => (s[i] as number) ^ (s[8 + i] as number));
 }
 
-/** The fastest that there are here. Both digests of one maker share its memory, but neither keeps anything there. */
-export function makeHashes(): Hashes {
-  const module = instantiate();
-  if (!module) return { sha256: () => sha256.create(), blake3: () => blake3.create({}) };
-  return { sha256: () => new WasmSha256(module), blake3: () => new WasmBlake3(module) };
+/** Both of @noble, where there is no WebAssembly. */
+class NobleDigest implements LongDigest {
+  private readonly sha256 = sha256.create();
+  private readonly blake3;
+
+  constructor(wantsBlake3: boolean) {
+    this.blake3 = wantsBlake3 ? blake3.create({}) : null;
+  }
+
+  update(bytes: Uint8Array): void {
+    this.sha256.update(bytes);
+    this.blake3?.update(bytes);
+  }
+
+  digest(): { sha256: Uint8Array; blake3?: Uint8Array } {
+    return { sha256: this.sha256.digest(), ...(this.blake3 && { blake3: this.blake3.digest() }) };
+  }
+}
+
+/** The fastest that there are here, or @noble's. */
+export function makeHashes(module: HashModule | null = instantiate()): Hashes {
+  if (!module) return { isFast: false, long: (wantsBlake3) => new NobleDigest(wantsBlake3), run: () => null };
+  const run = new WasmRun(module);
+  return { isFast: true, long: () => new WasmSha256(module), run: (bytes) => run.take(bytes) };
 }

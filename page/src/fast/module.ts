@@ -152,7 +152,7 @@ const PAGES = 18;
 export const INPUT = 64 * 1024;
 
 export interface HashModule {
-  memory: Uint8Array;
+  memory: Uint8Array<ArrayBuffer>;
   sha256(state: number, data: number, blocks: number): void;
   blake3(
     input: number, stride: number, blocks: number, counter: number, high: number, step: number, flags: number, first: number, last: number,
@@ -165,7 +165,7 @@ export function instantiate(): HashModule | null {
   try {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(assemble([sha256(), blake3()], PAGES)));
     const { memory, ...functions } = exports as unknown as { memory: WebAssembly.Memory } & Omit<HashModule, "memory">;
-    return { memory: new Uint8Array(memory.buffer), ...functions };
+    return { memory: new Uint8Array(memory.buffer as ArrayBuffer), ...functions };
   } catch {
     return null;
   }
