@@ -172,6 +172,7 @@ async fn a_watch_finds_a_fork_that_another_holds_and_keeps_both_notes() {
     let world = World::behind(1).await;
     let ana = world.device(0, "ana", Role::Prosecutor).await;
     let auditor = world.device(0, "auditor", Role::Auditor).await;
+    let other = world.device(0, "bea", Role::Auditor).await;
     let mut watch = Watch::new(settings(&world, Limits::default()));
     assert!(auditor.watch_turn(&mut watch).await.must().clean);
     let (world, second) = world.second_log().await;
@@ -212,13 +213,22 @@ async fn a_watch_finds_a_fork_that_another_holds_and_keeps_both_notes() {
     assert!(turn.clean && turn.replayed > 0 && later.report().is_some(), "{turn:?}");
     assert_eq!(auditor.proof_against_log().await.must().unwrap().alert, alerts[0]);
 
+    other.audit(Purpose::LawfulnessCheck, &statement(), |_| {}).await.must();
+
     // The log itself shows the auditor the other tree: the device holds it to the one that it knows.
     world.liars[0].stand_before(second.addr);
     let turn = auditor.watch_turn(&mut watch).await.must();
     assert!(!turn.clean);
     let alerts = told(&auditor).await;
     assert!(matches!(rules(&alerts)[..], ["WAT-01" | "WAT-02"]), "{alerts:?}");
-    for agent in [ana, auditor] {
+
+    // Who never watches and only audits has the proof as well: no later audit of that device is cosigned.
+    assert!(other.proof_against_log().await.must().is_none());
+    let refused = other.audit(Purpose::LawfulnessCheck, &statement(), |_| {}).await.unwrap_err();
+    assert!(matches!(refused, AgentError::Misbehaved(_)), "{refused}");
+    let proof = other.proof_against_log().await.must().unwrap().alert;
+    assert!(matches!(proof.rule.as_str(), "WAT-01" | "WAT-02"), "{proof:?}");
+    for agent in [ana, auditor, other] {
         agent.close().await.must();
     }
 }

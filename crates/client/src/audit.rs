@@ -131,26 +131,15 @@ impl Agent {
     /// # Errors
     /// A purpose that is not one of LED Art 25(2); what a rule refuses, such as a device that is not an auditor's; [`AgentError::SavedPoint`] for a
     /// point that was altered or is of another log or a newer program; [`AgentError::Misbehaved`] for a log that was rolled back or forked, or that
-    /// withholds records. What is wrong with the records is no error but a finding.
+    /// withholds records: that is an alert besides, as of a watch. What is wrong with the records is no error but a finding.
     pub async fn audit(
         &self,
         purpose: Purpose,
         statement: &Statement,
         progress: impl Fn(AuditProgress) + Send,
     ) -> Result<AuditReport, AgentError> {
-        let point = self.saved_point().await?;
-        let earlier = if point.is_some() { self.earlier().await? } else { Earlier::default() };
-        let (checkpoint, entry) = self.enter_reading(purpose, statement, 0).await?;
-        let replay = match point {
-            Some(point) => {
-                self.keeping_evidence(Self::is_beginning_of(&point, &checkpoint).map_err(AgentError::from)).await?;
-                point.replay
-            }
-            None => self.empty_replay(&checkpoint).await?,
-        };
-        let report = self.replay_on(checkpoint, replay, earlier, entry.index, progress).await?;
-        self.keep_point(&report, None).await?;
-        Ok(report)
+        let audited = self.audit_from(true, purpose, statement, progress).await;
+        self.raising_misbehaviour(audited).await
     }
 
     /// Reads and replays the whole log from its first record on, whatever was saved; a saved point is replaced.
@@ -163,9 +152,28 @@ impl Agent {
         statement: &Statement,
         progress: impl Fn(AuditProgress) + Send,
     ) -> Result<AuditReport, AgentError> {
+        let audited = self.audit_from(false, purpose, statement, progress).await;
+        self.raising_misbehaviour(audited).await
+    }
+
+    async fn audit_from(
+        &self,
+        the_point: bool,
+        purpose: Purpose,
+        statement: &Statement,
+        progress: impl Fn(AuditProgress) + Send,
+    ) -> Result<AuditReport, AgentError> {
+        let point = if the_point { self.saved_point().await? } else { None };
+        let earlier = if point.is_some() { self.earlier().await? } else { Earlier::default() };
         let (checkpoint, entry) = self.enter_reading(purpose, statement, 0).await?;
-        let replay = self.empty_replay(&checkpoint).await?;
-        let report = self.replay_on(checkpoint, replay, Earlier::default(), entry.index, progress).await?;
+        let replay = match point {
+            Some(point) => {
+                self.keeping_evidence(Self::is_beginning_of(&point, &checkpoint).map_err(AgentError::from)).await?;
+                point.replay
+            }
+            None => self.empty_replay(&checkpoint).await?,
+        };
+        let report = self.replay_on(checkpoint, replay, earlier, entry.index, progress).await?;
         self.keep_point(&report, None).await?;
         Ok(report)
     }

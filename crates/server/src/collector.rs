@@ -23,6 +23,7 @@ use std::time::Duration;
 use custodia_core::log::SignedCheckpoint;
 use custodia_core::log::checkpoint::VerifiedCheckpoint;
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::config::{Problem, ServerConfig};
 use crate::error::StartError;
@@ -79,6 +80,15 @@ struct Circle<Member> {
     every: Duration,
 }
 
+impl<Member> Circle<Member> {
+    /// When to ask: once in each interval however long the answers take, so that who never answers makes nobody else wait longer for their turn.
+    fn turns(&self) -> Interval {
+        let mut turns = tokio::time::interval(self.every);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        turns
+    }
+}
+
 /// What collects.
 pub(crate) struct Collector {
     vault: Arc<Vault>,
@@ -125,18 +135,20 @@ impl Collector {
         if !self.witnesses.members.is_empty() {
             let own = Arc::clone(self);
             tasks.push(tokio::spawn(async move {
+                let mut turns = own.witnesses.turns();
                 loop {
+                    turns.tick().await;
                     own.ask_witnesses(own.witnesses.every / 2).await;
-                    tokio::time::sleep(own.witnesses.every).await;
                 }
             }));
         }
         if !self.authorities.members.is_empty() {
             let own = Arc::clone(self);
             tasks.push(tokio::spawn(async move {
+                let mut turns = own.authorities.turns();
                 loop {
+                    turns.tick().await;
                     own.ask_authorities(own.authorities.every / 2).await;
-                    tokio::time::sleep(own.authorities.every).await;
                 }
             }));
         }

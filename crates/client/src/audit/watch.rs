@@ -148,15 +148,29 @@ impl Agent {
         }
         match self.look(watch).await {
             Err(AgentError::Misbehaved(misbehaviour)) => {
-                let mut found = Found::default();
-                found.add(&misbehaviour, self.believed().await?.log.key());
-                self.raise(&found.alerts, None).await?;
+                let found = self.raise_misbehaviour(&misbehaviour).await?;
                 found.keep(&watch.settings.evidence)?;
                 let size = self.log_size().await?;
                 Ok(Turn { size, replayed: 0, reading: None, clean: false, unchecked: vec!["the records behind that".to_owned()] })
             }
             other => other,
         }
+    }
+
+    /// Writes down that the log broke its word, for a watch to tell and so that this device cosigns nothing any more if it was forked or rolled back.
+    async fn raise_misbehaviour(&self, misbehaviour: &Misbehaviour) -> Result<Found, AgentError> {
+        let mut found = Found::default();
+        found.add(misbehaviour, self.believed().await?.log.key());
+        self.raise(&found.alerts, None).await?;
+        Ok(found)
+    }
+
+    /// The same for a result that may be such an error, which stays it.
+    pub(super) async fn raising_misbehaviour<T>(&self, result: Result<T, AgentError>) -> Result<T, AgentError> {
+        if let Err(AgentError::Misbehaved(misbehaviour)) = &result {
+            self.raise_misbehaviour(misbehaviour).await?;
+        }
+        result
     }
 
     async fn look(&self, watch: &mut Watch) -> Result<Turn, AgentError> {
