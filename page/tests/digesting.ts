@@ -18,7 +18,7 @@ const PIECE_BYTES = 2 * RUN_BYTES;
 const GAP = 100;
 const FILE = "data/exhibits/a/files/";
 /** The last but one entry is long. Files that are no exhibits have no tree. */
-const ENTRIES: [string, number][] = [
+const entriesOf = (small: number): [string, number][] => [
   ["bagit.txt", 55],
   [`${FILE}empty`, 0],
   [`${FILE}tiny`, 1],
@@ -27,18 +27,19 @@ const ENTRIES: [string, number][] = [
   [`${FILE}piece`, PIECE_BYTES],
   [`${FILE}piece and one`, PIECE_BYTES + 1],
   ["data/long.jsonl", PIECE_BYTES + 3 * RUN_BYTES],
-  ...Array.from({ length: 5000 }, (_, at): [string, number] => [`${FILE}small ${at}`, at]),
+  ...Array.from({ length: small }, (_, at): [string, number] => [`${FILE}small ${at}`, at % 100]),
   [`${FILE}long`, 2 * PIECE_BYTES + 77_777],
   ["tagmanifest-sha256.txt", 1000],
 ];
 
-function archiveOf(): { file: Uint8Array<ArrayBuffer>; archive: Archive } {
-  const file = new Uint8Array(ENTRIES.reduce((sum, [, length]) => sum + length + GAP, 0));
+function archiveOf(small: number): { file: Uint8Array<ArrayBuffer>; archive: Archive } {
+  const list = entriesOf(small);
+  const file = new Uint8Array(list.reduce((sum, [, length]) => sum + length + GAP, 0));
   const words = new Uint32Array(file.buffer, 0, Math.floor(file.length / 4));
   for (let [at, state] = [0, 1]; at < words.length; at++) words[at] = state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
   const entries: Archive["entries"] = new Map();
   let start = GAP;
-  for (const [name, length] of ENTRIES) {
+  for (const [name, length] of list) {
     entries.set(name, { start, length, crc: crc32(file.subarray(start, start + length)) });
     start += length + GAP;
   }
@@ -72,33 +73,32 @@ async function digestAll(file: Blob, archive: Archive, room: Room, most: number)
 
 /** What is wrong; nothing if all is well. */
 export async function digesting(): Promise<{ run: number; wrong: string[] }> {
-  const { file, archive } = archiveOf();
   const wrong: string[] = [];
   let run = 0;
-  const all = 4 * file.length;
-  const right = new Map([...archive.entries].map(([name, { start, length }]) => [name, expected(file.subarray(start, start + length), name.startsWith(FILE))]));
+  const compare = async (what: string, { file, archive }: ReturnType<typeof archiveOf>, room: Room, most: number): Promise<void> => {
+    const found = await digestAll(new Blob([file]), archive, room, most);
+    for (const [name, { start, length }] of archive.entries) {
+      run++;
+      const right = expected(file.subarray(start, start + length), name.startsWith(FILE));
+      if (JSON.stringify(found.get(name)) !== JSON.stringify(right)) wrong.push(`${name}, ${what}`);
+    }
+  };
   const refusal = async (what: string, act: Promise<unknown>, says: string): Promise<void> => {
     run++;
     const problem = await act.then(() => "nothing", (error: unknown) => String(error));
     if (!problem.includes(says)) wrong.push(`${what}: ${problem}`);
   };
-  for (const [what, room, most] of [
-    ["long entries in memory", new Room(all, all), 6],
-    ["long entries one after the other", new Room(2 * PIECE_BYTES, 0), 1],
-    ["room for one long entry at a time", new Room(4 * PIECE_BYTES, 3 * PIECE_BYTES), 1],
-  ] as const) {
-    const found = await digestAll(new Blob([file]), archive, room, most);
-    for (const [name, digests] of right) {
-      run++;
-      if (JSON.stringify(found.get(name)) !== JSON.stringify(digests)) wrong.push(`${name}, ${what}`);
-    }
-  }
+  const few = archiveOf(20);
+  const all = 4 * few.file.length;
+  await compare("more small entries than a piece takes", archiveOf(4200), new Room(2 * all, 2 * all), 6);
+  await compare("long entries one after the other", few, new Room(2 * PIECE_BYTES, 0), 1);
+  await compare("room for one long entry at a time", few, new Room(4 * PIECE_BYTES, 3 * PIECE_BYTES), 1);
   for (const name of [`${FILE}small 17`, `${FILE}long`]) {
-    const { start, length } = archive.entries.get(name) as { start: number; length: number };
-    const flipped = new Uint8Array(file);
+    const { start, length } = few.archive.entries.get(name) as { start: number; length: number };
+    const flipped = new Uint8Array(few.file);
     flipped[start + length - 1] = (flipped[start + length - 1] as number) ^ 1;
-    await refusal(`a bit of ${name}`, digestAll(new Blob([flipped]), archive, new Room(all, 0), 1), name);
+    await refusal(`a bit of ${name}`, digestAll(new Blob([flipped]), few.archive, new Room(all, 0), 1), name);
   }
-  await refusal("a file cut off", digestAll(new Blob([file.subarray(0, -GAP - 1)]), archive, new Room(all, 0), 1), "became shorter");
+  await refusal("a file cut off", digestAll(new Blob([few.file.subarray(0, -GAP - 1)]), few.archive, new Room(all, 0), 1), "became shorter");
   return { run, wrong };
 }
