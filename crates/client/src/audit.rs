@@ -158,12 +158,12 @@ impl Agent {
 
     async fn audit_from(
         &self,
-        the_point: bool,
+        from_saved_point: bool,
         purpose: Purpose,
         statement: &Statement,
         progress: impl Fn(AuditProgress) + Send,
     ) -> Result<AuditReport, AgentError> {
-        let point = if the_point { self.saved_point().await? } else { None };
+        let point = if from_saved_point { self.saved_point().await? } else { None };
         let earlier = if point.is_some() { self.earlier().await? } else { Earlier::default() };
         let (checkpoint, entry) = self.enter_reading(purpose, statement, 0).await?;
         let replay = match point {
